@@ -1,0 +1,184 @@
+"""The vocabulary of checks: ranges of fields, numbers, arrays. Each error names the argument, what was expected
+and what came.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Range(NamedTuple):
+    """What the value of a field must be: the words for an error, and the test."""
+
+    words: str
+    contains: Callable[[float], bool]
+
+
+class OneOf(tuple):
+    """Names of which a field holds one, as its position: strings in a named tuple are slow to hand over."""
+
+    def code(self, owner, field, value):
+        """Return the position of a name (a position stands for itself)."""
+        if isinstance(value, str) and value in self:
+            return self.index(value)
+        if not isinstance(value, str | bool) and value in range(len(self)):
+            return int(value)
+        names = ", ".join(repr(name) for name in self)
+        raise ValueError(f"{owner}: {field} must be one of {names}, got {value!r}")
+
+
+def one_of(*names):
+    """A field that holds one of these names."""
+    return OneOf(names)
+
+
+positive = Range("a positive finite number", lambda v: 0 < v < math.inf)
+nonnegative = Range("a finite number, 0 or larger", lambda v: 0 <= v < math.inf)
+unit_interval = Range("a number in [0, 1)", lambda v: 0 <= v < 1)
+finite = Range("a finite number", math.isfinite)
+
+
+def number(owner, name, value, within=finite):
+    """Return a real number as a float, checked against its range."""
+    if isinstance(value, bool | np.bool_ | str) or np.ndim(value) != 0:
+        raise TypeError(f"{owner}: {name} must be {within.words}, got {value!r}")
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{owner}: {name} must be {within.words}, got {value!r}") from None
+    if not within.contains(result):
+        raise ValueError(f"{owner}: {name} must be {within.words}, got {value!r}")
+    return result
+
+
+def integer(owner, name, value, least=None):
+    """Return an integer, at least `least`."""
+    words = "an integer" if least is None else f"an integer, {least} or larger"
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{owner}: {name} must be {words}, got {value!r}")
+    try:
+        result = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{owner}: {name} must be {words}, got {value!r}") from None
+    if least is not None and result < least:
+        raise ValueError(f"{owner}: {name} must be {words}, got {value!r}")
+    return result
+
+
+def boolean(owner, name, value):
+    """Return a truth value given as such."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{owner}: {name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def choice(owner, name, value, choices):
+    """Return the position of a value among the choices."""
+    if isinstance(value, str) and value in choices:
+        return list(choices).index(value)
+    raise ValueError(f"{owner}: {name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def array(owner, name, value, ndim, dtype=None):
+    """Return an array of float32 or float64, C-ordered, in the machine's byte order, that is only to be read.
+
+    Such an array is taken as it is, without a copy, read-only ones and memory maps included. Everything else
+    that holds real numbers is copied once: integers and float16 to float64 and float32, strided,
+    Fortran-ordered, byte-swapped and misaligned arrays to C order.
+
+    Parameters
+    ----------
+    owner, name : str
+        For error messages.
+    value : array_like
+        What the user gave.
+    ndim : int
+        The number of dimensions it must have.
+    dtype : dtype, optional
+        The dtype to convert to; by default the value's own.
+
+    Raises
+    ------
+    TypeError
+        For boolean, complex, object and text arrays.
+    ValueError
+        For another number of dimensions.
+    """
+    try:
+        given = np.asarray(value)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{owner}: {name} must be {_ARRAYS[ndim]} of real numbers ({error})") from None
+    if given.dtype.kind not in "fiu" or given.dtype.itemsize > 8:
+        raise TypeError(
+            f"{owner}: {name} must hold real numbers (float32, float64, float16 or integers), got dtype {given.dtype}"
+        )
+    if given.ndim != ndim:
+        hint = f"; use {name}.reshape(-1, 1) for one feature" if (given.ndim, ndim) == (1, 2) else ""
+        raise ValueError(f"{owner}: {name} must be {_ARRAYS[ndim]}, got shape {given.shape}{hint}")
+    if dtype is None:
+        dtype = floating_dtype(given.dtype)
+    ready = np.require(given, dtype, ("C", "A"))
+    return ready if ready.flags.writeable else _seen_as_writable(ready)
+
+
+_ARRAYS = {1: "a 1-D array", 2: "a 2-D array (rows, columns)"}
+
+
+def floating_dtype(dtype):
+    """The dtype that a computation on such numbers has: float32 for float32 and float16, else float64."""
+    return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64)
+
+
+class _Window:
+    """Memory of another array, described anew."""
+
+    def __init__(self, owner):
+        self.owner = owner
+        interface = dict(owner.__array_interface__)
+        interface["data"] = (interface["data"][0], False)
+        self.__array_interface__ = interface
+
+
+def _seen_as_writable(array):
+    """The same memory under a writable type, which kernels only read: a read-only type would compile them again."""
+    return np.asarray(_Window(array))
+
+
+def same_length(owner, name, value, other_name, other):
+    """Raise unless two arrays have the same number of rows."""
+    if len(value) != len(other):
+        raise ValueError(f"{owner}: {name} must have as many rows as {other_name} ({len(other)}), got {len(value)}")
+
+
+def parameters(owner, model, n_params, params, dtype=None):
+    """Return a model's parameter vector, that is only to be read."""
+    params = array(owner, "params", params, 1, dtype)
+    if params.size != n_params:
+        raise ValueError(f"{owner}: params must have {n_params} elements for {model}, got {params.size}")
+    return params
+
+
+def data(owner, X, y, dtype=None):
+    """Return rows and targets of one dtype (by default that of X), at least one row, as many targets as rows."""
+    X = array(owner, "X", X, 2, dtype)
+    if X.size == 0:
+        raise ValueError(f"{owner}: X must have at least one row and one column, got shape {X.shape}")
+    y = np.asarray(y)
+    if y.dtype == bool:  # two classes
+        y = y.astype(X.dtype)
+    y = array(owner, "y", y, y.ndim if y.ndim in _ARRAYS else 1, X.dtype)
+    same_length(owner, "y", y, "X", X)
+    return X, y
+
+
+def vector(owner, name, value):
+    """Return an array that is modified in place: it must be a writable, contiguous 1-D float32 or float64 one."""
+    if not isinstance(value, np.ndarray) or value.dtype not in (np.float32, np.float64):
+        came = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise TypeError(f"{owner}: {name} must be a float32 or float64 array, got {came}")
+    if value.ndim != 1 or not value.flags.c_contiguous or not value.flags.writeable or not value.flags.aligned:
+        raise ValueError(f"{owner}: {name} must be a 1-D, contiguous, writable array, got shape {value.shape}")
+    return value

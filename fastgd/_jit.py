@@ -1,0 +1,319 @@
+"""The house decorators: compile flags, and a disk cache that never serves stale machine code.
+
+Numba's own disk cache looks at the source file of the cached function alone. A training loop, though, contains
+the machine code of every rule, model and helper that it calls, so editing one of these would leave the loop
+running yesterday's code. The cache of this module adds to Numba's key a digest of everything that can be
+reached from the function: the bytecode of every compiled function that it names, the constants that they
+read, the kernels that are registered for the types it is given or constructs, and the source files of the
+Python code that generates machine code (intrinsics and overloads).
+"""
+
+import hashlib
+import os
+import pickle
+import sys
+import types
+import warnings
+
+import numba
+import numpy as np
+from numba.core import types as numba_types
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
+from numba.core.sigutils import normalize_signature
+from numba.extending import is_jitted
+
+# Compiled functions keep NaN and infinity visible: `nnan`, `ninf` and `afn` are never among the flags.
+# Element-wise code takes no `reassoc`: it would fold away the range reduction in `exp` (2.7 became 5.3 ULP).
+_ELEMENTWISE = {"contract"}
+_SUMS = {"contract", "reassoc", "nsz"}
+
+# What a class answers for: class -> the kernels registered for it (filled by the registry).
+kernels_of: dict[type, tuple] = {}
+
+# Modules whose contents never change under a cache: Numba and Python versions are in Numba's own key.
+_FOREIGN = {"numba", "numpy", "scipy", "llvmlite", *sys.stdlib_module_names} - {"__main__"}
+
+
+def kernel(function=None, *, reassoc=False, inline=False):
+    """Compile a function of the package: no GIL, IEEE special values, cached on disk.
+
+    Parameters
+    ----------
+    function : callable
+        Python code that Numba compiles.
+    reassoc : bool
+        Let sums be reordered, so that they are vectorised. For loops that add up, never for `exp` and its kin.
+    inline : bool
+        Paste the function into its compiled callers (LLVM's `alwaysinline`).
+    """
+    return njit(
+        function,
+        error_model="numpy",
+        nogil=True,
+        fastmath=_SUMS if reassoc else _ELEMENTWISE,
+        forceinline=inline,
+    )
+
+
+def njit(function=None, *, cache=True, **options):
+    """`numba.njit` with fastgd's cache key, for functions that call fastgd's verbs.
+
+    A function cached by Numba's own decorator keeps the machine code of the rules and models it was compiled
+    with, even after they are edited. Decorated by this one, it is compiled anew whenever anything that it
+    reaches has changed: a kernel of the package, a registered rule of the user's, or a helper that it calls.
+
+    Parameters
+    ----------
+    function : callable
+        The function to compile.
+    cache : bool
+        Keep the machine code on disk.
+    **options
+        Anything that `numba.njit` takes.
+
+    Returns
+    -------
+    callable
+        The compiled function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> @fastgd.njit(cache=False)
+    ... def descend(x, steps):
+    ...     optimizer = fastgd.SGD()
+    ...     state = fastgd.init_state(optimizer, x)
+    ...     for _ in range(steps):
+    ...         fastgd.update(optimizer, 0.1, 2 * x, state, x)
+    ...     return x
+    >>> descend(np.array([1.0]), 2)
+    array([0.64])
+    """
+
+    def decorate(function):
+        compiled = numba.njit(**options)(function)
+        if cache and isinstance(compiled, Dispatcher):  # a plain function where NUMBA_DISABLE_JIT is set
+            compiled._cache = _LazyCache(compiled)
+        return compiled
+
+    return decorate if function is None else decorate(function)
+
+
+class _LazyCache:
+    """A dispatcher's disk cache, opened at the first compilation rather than at import.
+
+    A folder that cannot be written, or a function without a file, means no cache and one warning.
+    """
+
+    def __init__(self, dispatcher):
+        self._dispatcher = dispatcher
+        self._opened = None
+        self._enabled = True
+
+    def _open(self):
+        if self._opened is None:
+            try:
+                self._opened = _ReachableCodeCache(self._dispatcher)
+            except (RuntimeError, OSError) as error:
+                self._disable(error)
+        return self._opened
+
+    def _disable(self, error):
+        self._enabled = False
+        _warn_once(error)
+
+    def load_overload(self, sig, target_context):
+        if not self._enabled or not _importable(_arguments(sig)) or self._open() is None:
+            return None
+        try:
+            return self._opened.load_overload(sig, target_context)
+        except OSError as error:
+            self._disable(error)
+        except (EOFError, pickle.UnpicklingError, AttributeError, ImportError):
+            pass  # a damaged entry, or one that names what is gone: it is compiled and written anew
+        return None
+
+    def save_overload(self, sig, data):
+        if self._enabled and _importable(_arguments(sig)) and self._open() is not None:
+            try:
+                self._opened.save_overload(sig, data)
+            except OSError as error:
+                self._disable(error)
+
+    @property
+    def cache_path(self):
+        return self._opened and self._opened.cache_path
+
+    def enable(self):
+        self._enabled = True
+
+    def disable(self):
+        self._enabled = False
+
+    def flush(self):
+        if self._open() is not None:
+            self._opened.flush()
+
+
+class _ReachableCodeCache(FunctionCache):
+    """Numba's cache of one function, with everything that the function reaches in its key."""
+
+    def __init__(self, dispatcher):
+        super().__init__(dispatcher.py_func)
+        self._dispatcher = dispatcher
+
+    def _index_key(self, sig, codegen):
+        return (*super()._index_key(sig, codegen), reachable_code_digest(self._dispatcher, _arguments(sig)))
+
+
+_warned = False
+
+
+def _warn_once(error):
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            f"fastgd compiles without a disk cache in this process ({error}); "
+            "set NUMBA_CACHE_DIR to a folder that can be written to keep machine code between runs",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _arguments(sig):
+    return normalize_signature(sig)[0]
+
+
+def _importable(argument_types):
+    """Whether a later process can find these types again: not those of a script or of a function's inside."""
+    for kind in argument_types:
+        if isinstance(kind, numba_types.BaseNamedTuple):
+            cls = kind.instance_class
+            if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+                return False
+        if isinstance(kind, numba_types.BaseTuple) and not _importable(kind.types):
+            return False
+    return True
+
+
+def reachable_code_digest(dispatcher, argument_types=()):
+    """Hash what a compiled function is made of, so that an edit anywhere in it gives another digest.
+
+    Parameters
+    ----------
+    dispatcher : Dispatcher
+        The compiled function.
+    argument_types : sequence of Numba types
+        The signature; the kernels registered for its named tuples are part of the code.
+
+    Returns
+    -------
+    str
+        The digest, in hexadecimal digits.
+    """
+    walk = _Walk()
+    walk.visit(dispatcher)
+    walk.visit_types(argument_types)
+    return walk.hash.hexdigest()
+
+
+class _Walk:
+    """A walk over code objects, the globals that they name, and the values of those."""
+
+    def __init__(self):
+        self.hash = hashlib.sha256(_file_digest(__file__))
+        self.seen = set()
+
+    def add(self, *items):
+        for item in items:
+            self.hash.update(repr(item).encode())
+
+    def visit_types(self, kinds):
+        for kind in kinds:
+            if isinstance(kind, numba_types.BaseNamedTuple):
+                self.visit(kind.instance_class)
+            if isinstance(kind, numba_types.BaseTuple):
+                self.visit_types(kind.types)
+            if isinstance(kind, numba_types.Dispatcher):
+                self.visit(kind.dispatcher)
+
+    def visit(self, value):
+        if isinstance(value, int | float | complex | str | bytes | np.generic | np.dtype | None):
+            self.add(value)
+        elif isinstance(value, tuple):
+            self.visit(type(value))
+            for item in value:
+                self.visit(item)
+        elif isinstance(value, np.ndarray):  # a global array is a constant of the compiled code
+            self.add(value.dtype, value.shape, hashlib.sha256(value.tobytes()).digest())
+        elif id(value) not in self.seen:
+            self.seen.add(id(value))
+            self._visit_once(value)
+
+    def _visit_once(self, value):
+        if is_jitted(value):
+            self.add(sorted(value.targetoptions.items(), key=str))
+            self.visit_code(value.py_func)
+        elif isinstance(value, type):
+            self.add(value.__qualname__, getattr(value, "_fields", None))
+            for default in getattr(value, "_field_defaults", {}).values():
+                self.visit(default)
+            for compiled in kernels_of.get(value, ()):
+                self.visit(compiled)
+        elif isinstance(value, types.FunctionType) and not _foreign(value.__module__):
+            # Not compiled itself: an overload or a generator of code, with its helpers around it in the file.
+            self.add(_file_digest(value.__code__.co_filename))
+            self.visit_code(value)
+        elif hasattr(value, "_defn"):  # a Numba intrinsic
+            self.visit(value._defn)
+
+    def visit_code(self, function):
+        codes = [function.__code__]
+        for code in codes:
+            self.add(code.co_code, code.co_varnames, code.co_names)
+            for constant in code.co_consts:
+                if isinstance(constant, types.CodeType):
+                    codes.append(constant)
+                elif isinstance(constant, frozenset):
+                    self.add(sorted(constant, key=repr))
+                else:
+                    self.add(constant)
+        for default in function.__defaults__ or ():
+            self.visit(default)
+        for cell in function.__closure__ or ():
+            self.visit(cell.cell_contents)
+        names = [name for code in codes for name in code.co_names]
+        for name in names:
+            if name in function.__globals__:
+                self.visit_named(function.__globals__[name], names)
+
+    def visit_named(self, value, names):
+        """Visit a global; of a module, the members whose names stand in the code."""
+        if not isinstance(value, types.ModuleType):
+            self.visit(value)
+        elif not _foreign(value.__name__):
+            for name in names:
+                member = value.__dict__.get(name)
+                if member is not None and member is not value:
+                    self.visit_named(member, [other for other in names if other != name])
+
+
+def _foreign(module_name):
+    return (module_name or "").partition(".")[0] in _FOREIGN
+
+
+_file_digests: dict[str, bytes] = {}
+
+
+def _file_digest(path):
+    """The hash of a source file as it was when first asked for; empty where there is no such file."""
+    if path not in _file_digests:
+        content = b""
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                content = file.read()
+        _file_digests[path] = hashlib.sha256(content).digest()
+    return _file_digests[path]

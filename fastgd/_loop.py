@@ -1,0 +1,203 @@
+"""The compiled chunk of training: many steps of many epochs, for any model, optimiser and clipping rule.
+
+Everything that a run is made of lives in arrays, so that a chunk can end after any block of rows, in the middle
+of a batch too, and another go on from there.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd._jit import kernel
+from fastgd._simd import TILE, prefetch_rows
+from fastgd._views import borrowed, borrowed_slice, repeated
+from fastgd.batches import SEQUENTIAL, fill_order
+from fastgd.clipping import norm
+from fastgd.gradients import sum_of_weights
+from fastgd.verbs import add_loss_and_grad, clip, update
+
+RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
+STOP, RAISE, SKIP = range(3)  # policies for a gradient that is not finite
+
+# Places in `at`: completed epochs and steps, the first row of the batch under way, how many of its rows are
+# summed up; since the epoch's beginning: steps that were done, clipped, skipped, and pairs of successive ones.
+EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS = range(8)
+# Places in `sums`: loss and weight of the batch under way; of the epoch's batches so far: loss, weight, gradient
+# norms, cosines between successive gradients; the norm of the last gradient.
+BATCH_LOSS, BATCH_WEIGHT, LOSS, WEIGHT, NORM, COSINE, LAST_NORM = range(7)
+
+HISTORY = ("step", "epoch", "loss", "grad_norm", "grad_cosine", "lr", "val_loss", "clipped", "skipped")
+
+
+class Data(NamedTuple):
+    """The rows to train on."""
+
+    X: np.ndarray  # (n, n_features), C-ordered
+    y: np.ndarray  # (n,) or (n, n_outputs)
+    weight: np.ndarray  # (n,), or (1,): the same for all
+    pool: np.ndarray  # uint32: the rows that are trained on; empty for all
+    order: np.ndarray  # uint32: the rows of the epoch under way, in the order in which they are taken
+
+
+class Plan(NamedTuple):
+    """What stays the same during a run, as plain numbers."""
+
+    batch_size: int
+    block: int  # rows in a block of sums
+    order: int  # a position in ORDERS
+    seed: int
+    neighbours: int  # of "block-shuffled": rows that stay together,
+    window: int  # and rows that are shuffled as one
+    prefetch: bool  # X is larger than the cache, and its rows are taken in random order
+    on_nonfinite: int  # STOP, RAISE or SKIP
+    gtol: float  # negative for none
+
+
+class Position(NamedTuple):
+    """Where a run is, and what it has gathered since: everything that going on needs beside params and state."""
+
+    at: np.ndarray  # int64
+    sums: np.ndarray  # float64
+    previous: np.ndarray  # (n_params,): the gradient of the step before
+    totals: np.ndarray  # (n_params,) float64: the sums of a batch's blocks
+
+
+class Limits(NamedTuple):
+    """Where a chunk ends, whatever comes first."""
+
+    rows: int
+    step: int
+    epoch: int
+
+
+@kernel(inline=True, reassoc=True)
+def scale_and_compare(scale, params, previous, grads):
+    """Scale a gradient; return its squared norm and its product with the previous one, which it replaces.
+
+    The third number is 0 where all parameters are finite, else NaN. One pass, since a step may be short.
+    """
+    squared, product, finite = grads.dtype.type(0), grads.dtype.type(0), grads.dtype.type(0)
+    for i in range(grads.size):
+        g = grads[i] * scale
+        squared += g * g
+        product += g * previous[i]
+        finite += params[i] * grads.dtype.type(0)
+        previous[i] = g
+        grads[i] = g
+    return squared, product, finite
+
+
+@kernel
+def train(
+    model, optimizer, rule, data, plan, limits, rates, first_step, params, state, scratch, grads, position, history
+):
+    """Train until a limit is reached, and return why it stopped and how many rows of history were written."""
+    X, y, pool, order = borrowed(data.X), borrowed(data.y), borrowed(data.pool), borrowed(data.order)
+    weight = repeated(data.weight, X.shape[0])
+    params, state, scratch, grads = borrowed(params), borrowed(state), borrowed(scratch), borrowed(grads)
+    at, sums, previous, totals = borrowed(position)
+    n_rows = order.size
+    step, low, done, budget = at[STEP], at[LOW], at[DONE], limits.rows
+    steps = at[STEPS]
+    written, status = 0, RUNNING
+    last_step = min(limits.step, first_step + rates.size)
+    in_blocks = min(plan.batch_size, n_rows) > plan.block
+
+    while step < last_step and budget > 0:
+        if low == 0 and done == 0:
+            if at[EPOCH] >= limits.epoch or written == history.shape[0]:
+                break
+            if plan.order != SEQUENTIAL:
+                fill_order(order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window)
+        high = min(low + plan.batch_size, n_rows)
+
+        # The sums over the batch, a block at a time.
+        while low + done < high and budget > 0:
+            size = min(plan.block, high - low - done)
+            rows = borrowed_slice(order, np.uint64(low + done), np.uint64(size))
+            if plan.prefetch and high + TILE <= n_rows:
+                prefetch_rows(X, order, np.uint64(high), np.uint64(TILE))
+            for j in range(grads.size):
+                grads[j] = 0
+            sums[BATCH_LOSS] += add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads)
+            sums[BATCH_WEIGHT] += sum_of_weights(weight, rows)
+            if in_blocks:
+                for j in range(grads.size):
+                    totals[j] += grads[j]
+            done += size
+            budget -= size
+        if low + done < high:
+            break
+        if in_blocks:
+            for j in range(grads.size):
+                grads[j] = totals[j]
+                totals[j] = 0
+
+        # The mean, and whether it can be used.
+        loss, total_weight = sums[BATCH_LOSS], sums[BATCH_WEIGHT]
+        scale = 1 / total_weight if total_weight > 0 else 0.0
+        squared, product, finite = scale_and_compare(params.dtype.type(scale), params, previous, grads)
+        length, cosine = math.sqrt(squared), np.float64(product)
+        if not 1e-30 < squared < 1e30:  # a square too small or too large for float32, or not a number
+            length = norm(grads)
+        if not finite == 0:
+            status = NONFINITE_PARAMS
+            break
+        usable = length + abs(loss) < np.inf
+        if not usable and plan.on_nonfinite != SKIP:
+            status = NONFINITE_GRADIENT
+            break
+        if plan.gtol >= 0 and usable and largest(grads) <= plan.gtol:
+            status = CONVERGED
+        if usable:
+            sums[LOSS] += loss
+            sums[WEIGHT] += total_weight
+            sums[NORM] += length
+            if sums[LAST_NORM] > 0 and length > 0:
+                sums[COSINE] += cosine / (length * sums[LAST_NORM])
+                at[PAIRS] += 1
+            sums[LAST_NORM] = length
+            steps += 1
+            if status == RUNNING:
+                at[CLIPPED] += clip(rule, length, grads)
+                update(optimizer, rates[step - first_step], grads, state, params)
+        else:
+            at[SKIPPED] += 1
+            sums[LAST_NORM] = 0
+        sums[BATCH_LOSS] = 0
+        sums[BATCH_WEIGHT] = 0
+        step += 1
+        low, done = high, 0
+
+        if high == n_rows:
+            at[STEP], at[STEPS] = step, steps
+            at[EPOCH] += 1
+            write_history(at, sums, rates[step - 1 - first_step], history[written])
+            written += 1
+            low, steps = 0, 0
+        if status != RUNNING:
+            break
+    at[STEP], at[LOW], at[DONE], at[STEPS] = step, low, done, steps
+    return status, written
+
+
+@kernel
+def largest(grads):
+    """The largest absolute value."""
+    most = grads.dtype.type(0)
+    for i in range(grads.size):
+        most = max(most, abs(grads[i]))
+    return most
+
+
+@kernel
+def write_history(at, sums, lr, row):
+    """Write the row of an epoch and begin the next."""
+    row[0], row[1], row[5] = at[STEP], at[EPOCH], lr
+    row[2] = sums[LOSS] / sums[WEIGHT] if sums[WEIGHT] > 0 else np.nan
+    row[3] = sums[NORM] / at[STEPS] if at[STEPS] > 0 else np.nan
+    row[4] = sums[COSINE] / at[PAIRS] if at[PAIRS] > 0 else np.nan
+    row[6], row[7], row[8] = np.nan, at[CLIPPED], at[SKIPPED]
+    at[STEPS], at[CLIPPED], at[SKIPPED], at[PAIRS] = 0, 0, 0, 0
+    sums[LOSS], sums[WEIGHT], sums[NORM], sums[COSINE] = 0, 0, 0, 0

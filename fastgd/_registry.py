@@ -1,0 +1,373 @@
+"""How a type gets its kernels: the only dispatch in the package.
+
+A thing is a NamedTuple of plain numbers; its behaviour is a set of compiled functions registered for its type.
+Registration also makes the type's constructor check its fields in Python, and usable, defaults included,
+inside `@njit`.
+"""
+
+import typing
+from typing import NamedTuple
+
+import numpy as np
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.core.imputils import lower_cast
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, Signature, infer_getattr
+from numba.core.utils import pysignature
+from numba.extending import is_jitted, models, register_model as register_data_model
+
+from fastgd import _check, _jit
+
+
+class OptimizerKernels(NamedTuple):
+    """What an optimiser can do."""
+
+    init: typing.Callable
+    update: typing.Callable
+    eval_params: typing.Callable
+
+
+class ScheduleKernels(NamedTuple):
+    """What a schedule can do."""
+
+    learning_rate: typing.Callable
+
+
+class ModelKernels(NamedTuple):
+    """What a model can do."""
+
+    n_params: typing.Callable
+    scratch: typing.Callable
+    add_loss_and_grad: typing.Callable
+    predict: typing.Callable
+    layout: typing.Callable
+    init_params: typing.Callable
+    check: typing.Callable
+
+
+class ObjectiveKernels(NamedTuple):
+    """What an objective can do."""
+
+    value_and_grad: typing.Callable
+
+
+class ClippingKernels(NamedTuple):
+    """What a clipping rule can do."""
+
+    clip: typing.Callable
+
+
+_REGISTRATION = {
+    OptimizerKernels: ("an optimizer", "register_optimizer"),
+    ScheduleKernels: ("a schedule", "register_schedule"),
+    ModelKernels: ("a model", "register_model"),
+    ObjectiveKernels: ("an objective", "register_objective"),
+    ClippingKernels: ("a clipping rule", "register_clipping"),
+}
+
+_registered: dict[type, NamedTuple] = {}
+
+
+def register_optimizer(cls, init, update, eval_params=None, **ranges):
+    """Make a NamedTuple an optimiser.
+
+    Parameters
+    ----------
+    cls : type
+        A NamedTuple of numbers, or of numbers and other optimisers.
+    init : callable
+        ``init(optimizer, params) -> state``, a NamedTuple of arrays. Compiled by fastgd if it is not already.
+    update : callable
+        ``update(optimizer, lr, grads, state, params)``: one step; state and params are modified in place.
+    eval_params : callable, optional
+        ``eval_params(optimizer, state, params, out)`` for methods that keep an average: writes the point to
+        evaluate at. By default the parameters are copied.
+    **ranges
+        For each field, what its values must be: `unit_interval`, `positive`, `nonnegative`, `finite` or
+        ``one_of(names)``.
+
+    Raises
+    ------
+    TypeError
+        If cls is not a NamedTuple, is registered already, or a range names no field.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> import numpy as np
+    >>> import fastgd
+    >>> class Sign(NamedTuple):
+    ...     scale: float = 1.0
+    >>> class SignState(NamedTuple):
+    ...     steps: np.ndarray
+    >>> def init(optimizer, params):
+    ...     return SignState(np.zeros(1, np.int64))
+    >>> def update(optimizer, lr, grads, state, params):
+    ...     state.steps[0] += 1
+    ...     for i in range(params.size):
+    ...         params[i] -= params.dtype.type(lr * optimizer.scale) * np.sign(grads[i])
+    >>> fastgd.register_optimizer(Sign, init, update, scale=fastgd.positive)
+    >>> params = np.array([1.0, 2.0])
+    >>> optimizer = Sign(scale=2)
+    >>> state = fastgd.init_state(optimizer, params)
+    >>> fastgd.update(optimizer, 0.25, np.array([3.0, -3.0]), state, params)
+    >>> params
+    array([0.5, 2.5])
+    """
+    kernels = OptimizerKernels(_compiled(init), _compiled(update), _compiled(eval_params or copy_params))
+    _register(cls, kernels, ranges)
+
+
+@_jit.kernel
+def copy_params(optimizer, state, params, out):
+    """The point to evaluate at, of a method that keeps no average."""
+    out[:] = params
+
+
+def register_schedule(cls, rate, **ranges):
+    """Make a NamedTuple a learning-rate schedule.
+
+    Parameters
+    ----------
+    cls : type
+        A NamedTuple of numbers.
+    rate : callable
+        ``rate(schedule, t) -> float``, the learning rate at time t >= 0: in epochs, fractional, in `fit`; in
+        steps in `minimize`.
+    **ranges
+        For each field, what its values must be.
+    """
+    _register(cls, ScheduleKernels(_compiled(rate)), ranges)
+
+
+def register_model(
+    cls, *, n_params, init_params, scratch, add_loss_and_grad, predict, layout=None, check=None, **ranges
+):
+    """Make a NamedTuple a model: a function of rows of data with a flat vector of parameters.
+
+    Parameters
+    ----------
+    cls : type
+        A NamedTuple of numbers.
+    n_params : callable
+        ``n_params(model) -> int``, the length of the parameter vector.
+    init_params : callable
+        ``init_params(model, seed, dtype) -> array``, plain Python: a new parameter vector.
+    scratch : callable
+        ``scratch(model, params)``: what `add_loss_and_grad` needs to work in, an array or a tuple of arrays,
+        made once before a run. Its contents need not survive a call.
+    add_loss_and_grad : callable
+        ``add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads) -> loss``: adds to `grads` the sum
+        over r in `rows` of ``weight[r] * dL_r/dparams``, and returns the sum of ``weight[r] * L_r``. `rows` is
+        an array of uint32, at most a few thousand; `weight` has one number a row of X (where a run has no
+        weights, a view of a single 1).
+    predict : callable
+        ``predict(model, params, X) -> outputs``, (n,) or (n, n_outputs).
+    layout : callable, optional
+        ``layout(model)``, an int64 array (k, 3) of start, rows, columns of the matrices in the vector.
+    check : callable, optional
+        ``check(model, X=None, y=None)``, plain Python: raises ValueError where fields do not go together, or
+        (called by `fit` with data) where the data do not suit the model.
+    **ranges
+        For each field, what its values must be.
+    """
+    kernels = ModelKernels(
+        _compiled(n_params),
+        _compiled(scratch),
+        _compiled(add_loss_and_grad),
+        _compiled(predict),
+        _compiled(layout or _no_layout),
+        init_params,
+        check or _no_check,
+    )
+    _register(cls, kernels, ranges, check)
+
+
+@_jit.kernel
+def _no_layout(model):
+    return np.empty((0, 3), np.int64)
+
+
+def _no_check(model, X=None, y=None):
+    pass
+
+
+def register_objective(cls, value_and_grad, **ranges):
+    """Make a NamedTuple an objective: a function of a vector, without data.
+
+    Parameters
+    ----------
+    cls : type
+        A NamedTuple of numbers.
+    value_and_grad : callable
+        ``value_and_grad(objective, x, grads) -> float``: writes the gradient at x, returns the value.
+    **ranges
+        For each field, what its values must be.
+    """
+    _register(cls, ObjectiveKernels(_compiled(value_and_grad)), ranges)
+
+
+def register_clipping(cls, clip, **ranges):
+    """Make a NamedTuple a clipping rule.
+
+    Parameters
+    ----------
+    cls : type
+        A NamedTuple of numbers.
+    clip : callable
+        ``clip(rule, norm, grads) -> bool``: modifies a finite gradient in place, given its Euclidean norm, and
+        returns whether anything changed.
+    **ranges
+        For each field, what its values must be.
+    """
+    _register(cls, ClippingKernels(_compiled(clip)), ranges)
+
+
+def kernels_for(verb, kind, thing):
+    """Return the kernels of a thing, or of its Numba type; raise TypeError if it has none of this kind."""
+    cls = thing.instance_class if isinstance(thing, types.BaseNamedTuple) else type(thing)
+    kernels = _registered.get(cls)
+    if isinstance(kernels, kind):
+        return kernels
+    what, how = _REGISTRATION[kind]
+    if isinstance(thing, type) and isinstance(_registered.get(thing), kind):
+        raise TypeError(f"{verb}: expected {what}, got the class {thing.__name__} itself; write {thing.__name__}()")
+    name = thing if isinstance(thing, types.Type) else cls.__name__
+    raise TypeError(f"{verb}: expected {what}, got {name}, which is not registered as one (see fastgd.{how})")
+
+
+def _compiled(function):
+    return function if is_jitted(function) else _jit.kernel(function)
+
+
+def _register(cls, kernels, ranges, check=None):
+    if not (isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")):
+        raise TypeError(f"expected a NamedTuple class to register, got {cls!r}")
+    if cls in _registered:
+        raise TypeError(f"{cls.__name__} is registered already")
+    unknown = set(ranges) - set(cls._fields)
+    if unknown:
+        raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}; its fields: {cls._fields}")
+    fields = [_Field(cls, name, ranges.get(name)) for name in cls._fields]
+    _check_on_construction(cls, fields, check)
+    _construct_in_compiled_code(cls, fields)
+    _registered[cls] = kernels
+    _jit.kernels_of[cls] = tuple(function for function in kernels if is_jitted(function))
+
+
+class _Field:
+    """One field of a registered type: how its values are checked, and which Numba type holds them."""
+
+    def __init__(self, cls, name, within):
+        self.owner, self.name, self.within = cls.__name__, name, within
+        annotation = typing.get_type_hints(cls).get(name)
+        self.numba_type = {float: types.float64, int: types.int64, bool: types.boolean}.get(annotation)
+        if isinstance(within, _check.OneOf):
+            self.numba_type = types.int64
+
+    def convert(self, value):
+        if isinstance(self.within, _check.OneOf):
+            return self.within.code(self.owner, self.name, value)
+        if self.numba_type is types.boolean:
+            return _check.boolean(self.owner, self.name, value)
+        if self.numba_type is types.int64:
+            value = _check.integer(self.owner, self.name, value)
+        elif self.numba_type is types.float64:
+            within = self.within or _check.Range("a number", lambda v: v == v)
+            return _check.number(self.owner, self.name, value, within)
+        if self.within is not None and not self.within.contains(value):
+            raise ValueError(f"{self.owner}: {self.name} must be {self.within.words}, got {value!r}")
+        return value
+
+    def shown(self, value):
+        return repr(self.within[value] if isinstance(self.within, _check.OneOf) else value)
+
+
+def _check_on_construction(cls, fields, check):
+    plain_new = cls.__new__
+
+    def __new__(klass, *args, **kwargs):
+        given = plain_new(klass, *args, **kwargs)
+        thing = plain_new(klass, *(field.convert(value) for field, value in zip(fields, given, strict=True)))
+        if check is not None:
+            check(thing)
+        return thing
+
+    def _replace(self, **changes):
+        return type(self)(**{**self._asdict(), **changes})
+
+    def __repr__(self):
+        shown = (f"{field.name}={field.shown(value)}" for field, value in zip(fields, self, strict=True))
+        return f"{cls.__name__}({', '.join(shown)})"
+
+    __new__.__wrapped__ = plain_new  # the signature that help() and editors show
+    cls.__new__, cls._replace, cls.__repr__ = __new__, _replace, __repr__
+
+
+class _Code(types.Type):
+    """The type of a name that is known at compile time, on its way to becoming its code."""
+
+    def __init__(self, code):
+        self.code = code
+        super().__init__(f"Code({code})")
+
+
+register_data_model(_Code)(models.OpaqueModel)
+
+
+@lower_cast(types.StringLiteral, _Code)
+def _name_to_code(context, builder, from_type, to_type, value):
+    return context.get_dummy_value()
+
+
+@lower_cast(_Code, types.Integer)
+def _code_to_integer(context, builder, from_type, to_type, value):
+    return context.get_constant(to_type, from_type.code)
+
+
+def _construct_in_compiled_code(cls, fields):
+    """Type calls of the class inside compiled functions: defaults, keywords, integers to floats, names to codes.
+
+    Numba's own typing of a NamedTuple's constructor knows neither defaults nor keywords; this one, keyed by the
+    class, takes precedence over it. (Ranges are checked in Python only.)
+    """
+    python_signature = pysignature(cls.__new__.__wrapped__)
+    parameters = list(python_signature.parameters.values())[1:]
+    defaults = {
+        field.name: field.convert(cls._field_defaults[field.name])
+        for field in fields
+        if field.name in cls._field_defaults
+    }
+    python_signature = python_signature.replace(
+        parameters=[p.replace(default=defaults.get(p.name, p.default)) for p in parameters]
+    )
+
+    def argument_type(context, field, given):
+        if field.name not in given:
+            return context.resolve_value_type(defaults[field.name])
+        if isinstance(field.within, _check.OneOf) and isinstance(given[field.name], types.StringLiteral):
+            return _Code(field.convert(given[field.name].literal_value))
+        if isinstance(field.within, _check.OneOf) and not isinstance(given[field.name], types.Integer):
+            raise TypingError(f"{cls.__name__}: inside compiled code {field.name} must be a name written out")
+        return given[field.name]
+
+    class Constructor(AbstractTemplate):
+        key = types.NamedTupleClass
+
+        def generic(self, args, kws):
+            try:
+                given = python_signature.bind(*args, **kws).arguments
+            except TypeError as error:
+                raise TypingError(f"{cls.__name__}: {error}") from None
+            arguments = [argument_type(self.context, field, given) for field in fields]
+            result = types.BaseTuple.from_types(
+                [field.numba_type or types.unliteral(kind) for field, kind in zip(fields, arguments, strict=True)], cls
+            )
+            return Signature(result, tuple(arguments), None, pysig=python_signature)
+
+    @infer_getattr
+    class ConstructorAttribute(AttributeTemplate):
+        key = types.NamedTupleClass(cls)
+
+        def resolve___call__(self, class_type):
+            return types.Function(Constructor)

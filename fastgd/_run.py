@@ -1,0 +1,221 @@
+"""The arrays of one training run, and how it is advanced: by chunks, on one thread or several, undone if need be."""
+
+import math
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgd import _loop
+from fastgd._jit import kernel
+from fastgd._loop import DONE, EPOCH, LOW, STEP, Data, Limits, Plan, Position, train
+from fastgd._registry import ScheduleKernels, kernels_for
+from fastgd._threads import run_all
+from fastgd.batches import SEQUENTIAL, fill_order
+from fastgd.gradients import add_blocks, sum_blocks
+from fastgd.verbs import eval_params, init_state, learning_rate, make_scratch
+
+_RATES = 1 << 16  # the rates of so many steps are computed ahead
+_HISTORY_ROWS = 1 << 12  # epochs in a chunk
+_FIRST_ROWS = 1 << 14  # rows in the first chunk, of which nothing is known yet
+_THREAD_WORK = 1 << 21  # numbers of X in a batch from which threads pay: some 200 µs of work
+_NO_LIMIT = 1 << 62
+
+
+class Checkpoint(NamedTuple):
+    """What going on from a result needs beside the arguments."""
+
+    plan: Plan
+    n_rows: int
+    optimizer: Any
+    arrays: list  # those of `Run.arrays`
+    history: np.ndarray
+    watch: Any
+
+
+class Run:
+    """A run under way."""
+
+    def __init__(self, model, optimizer, rule, schedule, data, plan, params, threads):
+        self.model, self.optimizer, self.rule, self.schedule = model, optimizer, rule, schedule
+        self.data, self.plan, self.params, self.threads = data, plan, params, threads
+        self.n_rows = data.order.size
+        self.steps_per_epoch = -(-self.n_rows // plan.batch_size)
+        self.state = init_state(optimizer, params)
+        self.scratch = [make_scratch(model, params) for _ in range(threads)]
+        self.grads = np.empty_like(params)
+        self.position = Position(np.zeros(8, np.int64), np.zeros(7), np.zeros_like(params), np.zeros(params.size))
+        self.history = np.empty((0, len(_loop.HISTORY)))
+        self.rates = np.empty(0)
+        self._first_step = 0
+        self._buffer = np.empty((_HISTORY_ROWS, len(_loop.HISTORY)))
+        self._chunk_rows = _FIRST_ROWS
+        self._side_by_side = (
+            threads > 1 and plan.batch_size > plan.block and plan.batch_size * data.X.shape[1] >= _THREAD_WORK
+        )
+
+    @property
+    def epoch(self):
+        """The number of completed epochs."""
+        return int(self.position.at[EPOCH])
+
+    @property
+    def step(self):
+        """The number of completed steps."""
+        return int(self.position.at[STEP])
+
+    def advance(self, seconds, last_epoch):
+        """Run one chunk of about so many seconds; return the loop's status.
+
+        Where the parameters stop being finite, the run is set back to the last step at which they were.
+        """
+        at = self.position.at
+        before = copies(self.arrays())
+        started, rows_before = time.perf_counter(), self._rows_done()
+        status, written = self._chunk(Limits(self._chunk_rows, _NO_LIMIT, last_epoch))
+        if status == _loop.NONFINITE_PARAMS or not np.isfinite(self.params).all():
+            last_finite = self.step - 1
+            status = _loop.NONFINITE_PARAMS
+            self.restore(before)
+            written = 0
+            while self.step < last_finite:
+                written += self._chunk(Limits(_NO_LIMIT, last_finite, last_epoch), written)[1]
+        self.history = np.concatenate([self.history, self._buffer[:written]])
+        if status in (_loop.NONFINITE_PARAMS, _loop.NONFINITE_GRADIENT):
+            self._forget_batch()
+        rows = self._rows_done() - rows_before
+        aim = rows * seconds / max(time.perf_counter() - started, 1e-9)
+        self._chunk_rows = int(min(max(aim, self._chunk_rows / 4, 1), self._chunk_rows * 8))
+        return status
+
+    def _rows_done(self):
+        at = self.position.at
+        return int(at[EPOCH]) * self.n_rows + int(at[LOW] + at[DONE])
+
+    def _forget_batch(self):
+        self.position.at[DONE] = 0
+        self.position.sums[[_loop.BATCH_LOSS, _loop.BATCH_WEIGHT]] = 0
+        self.position.totals[:] = 0
+
+    def _chunk(self, limits, offset=0):
+        self._fill_rates()
+        if self._side_by_side:
+            if not self._sum_batch(limits):
+                return _loop.RUNNING, 0
+            limits = Limits(1, self.step + 1, limits.epoch)
+        return train(
+            self.model, self.optimizer, self.rule, self.data, self.plan, limits, self.rates, self._first_step,
+            self.params, self.state, self.scratch[0], self.grads, self.position, self._buffer[offset:],
+        )  # fmt: skip
+
+    def _fill_rates(self):
+        """See to it that the rate of the next step is there."""
+        if self._first_step <= self.step < self._first_step + self.rates.size:
+            return
+        constant = not isinstance(self.schedule, tuple)
+        if self.rates.size == 0:
+            self.rates = np.full(_RATES, self.schedule if constant else 0.0)
+        self._first_step = self.step
+        if not constant:
+            fill_rates(self.schedule, self._first_step, 1 / self.steps_per_epoch, self.rates)
+
+    def _sum_batch(self, limits):
+        """Sum the blocks of the batch under way on several threads; return whether it is complete."""
+        at, position = self.position.at, self.position
+        if at[EPOCH] >= limits.epoch:
+            return True
+        if at[LOW] == 0 and at[DONE] == 0 and self.plan.order != SEQUENTIAL:
+            plan = self.plan
+            fill_order(self.data.order, self.data.pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window)
+        batch_end = min(at[LOW] + self.plan.batch_size, self.n_rows)
+        low = at[LOW] + at[DONE]
+        high = min(batch_end, low + max(1, limits.rows // self.plan.block) * self.plan.block)
+        self._add_sums(self.data, self.data.order, low, high, position.totals, position.sums[:2])
+        at[DONE] += high - low
+        return high == batch_end
+
+    def _add_sums(self, data, order, low, high, totals, loss_and_weight):
+        """Add the sums over order[low:high], its blocks dealt to the threads, added in the order of the blocks."""
+        block = self.plan.block
+        n_blocks = -(-int(high - low) // block)
+        grads, losses = np.empty((n_blocks, self.params.size), self.params.dtype), np.empty((n_blocks, 2))
+        shares = min(self.threads, n_blocks) if (high - low) * data.X.shape[1] >= _THREAD_WORK else 1
+        bounds = [n_blocks * k // shares for k in range(shares + 1)]
+
+        def share(k):
+            first, last = bounds[k], bounds[k + 1]
+            sum_blocks(
+                self.model, self.params, data.X, data.y, data.weight, order, low + first * block,
+                min(high, low + last * block), block, self.scratch[k], grads[first:last], losses[first:last],
+            )  # fmt: skip
+
+        run_all([lambda k=k: share(k) for k in range(shares)])
+        add_blocks(grads, losses, totals, loss_and_weight)
+
+    def mean_loss(self, data):
+        """The mean loss over data.order, at the point where the optimiser evaluates."""
+        loss_and_weight, totals = np.zeros(2), np.empty(self.params.size)
+        training_params, self.params = self.params, self.evaluation_params()
+        try:
+            self._add_sums(data, data.order, 0, data.order.size, totals, loss_and_weight)
+        finally:
+            self.params = training_params
+        return loss_and_weight[0] / loss_and_weight[1]
+
+    def evaluation_params(self):
+        """A copy of the parameters, or the average that the optimiser keeps."""
+        out = np.empty_like(self.params)
+        eval_params(self.optimizer, self.state, self.params, out)
+        return out
+
+    def last_lr(self):
+        """The rate of the last step."""
+        return learning_rate(self.schedule, max(0, self.step - 1) / self.steps_per_epoch)
+
+    def running_loss(self):
+        """The mean loss of the epoch under way, or of the last one where a new one has not begun."""
+        sums = self.position.sums
+        if sums[_loop.WEIGHT] > 0:
+            return float(sums[_loop.LOSS] / sums[_loop.WEIGHT])
+        return float(self.history[-1, 2]) if len(self.history) else math.nan
+
+    def history_so_far(self):
+        """The history by column, the epoch under way included."""
+        rows = self.history
+        at, sums = self.position.at.copy(), self.position.sums.copy()
+        if at[LOW] > 0:
+            row = np.empty((1, rows.shape[1]))
+            at[EPOCH] += 1
+            _loop.write_history.py_func(at, sums, self.last_lr(), row[0])
+            rows = np.concatenate([rows, row])
+        counts = {"step", "epoch", "clipped", "skipped"}
+        return {
+            name: column.astype(np.int64) if name in counts else column.copy()
+            for name, column in zip(_loop.HISTORY, rows.T, strict=True)
+        }
+
+    def arrays(self):
+        """The arrays that change as the run goes on."""
+        return [self.params, *flat(self.state), *self.position]
+
+    def restore(self, values):
+        """Set those arrays back."""
+        for array, value in zip(self.arrays(), values, strict=True):
+            array[...] = value
+
+
+@kernel
+def fill_rates(schedule, first_step, epochs_per_step, rates):
+    """Write the rates of the steps from `first_step` on."""
+    for i in range(rates.size):
+        rates[i] = learning_rate(schedule, (first_step + i) * epochs_per_step)
+
+
+def flat(state):
+    """The arrays of a state, those of nested ones included."""
+    return [array for part in state for array in (flat(part) if isinstance(part, tuple) else [part])]
+
+
+def copies(arrays):
+    """Copies of arrays."""
+    return [np.array(array) for array in arrays]

@@ -1,0 +1,82 @@
+"""Views that count no references.
+
+Numba counts a reference for every array that is passed, taken from a tuple or sliced: atomic additions by calls
+into its runtime, some twenty in one step of Adam, 100 ns where the arithmetic of a small step takes 10. A view
+without an owner has nothing to count, and LLVM drops the calls. Such a view must not outlive the array it was
+taken from: it is made on the way into a kernel, whose caller holds the array.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def borrowed(typing_context, value):
+    """The same array, or tuple of arrays, without its owner; other values as they are."""
+
+    def without_owner(context, builder, kind, value):
+        if isinstance(kind, types.Array):
+            view = context.make_array(kind)(context, builder, value)
+            view.meminfo = cgutils.get_null_value(view.meminfo.type)
+            view.parent = cgutils.get_null_value(view.parent.type)
+            return view._getvalue()
+        if isinstance(kind, types.BaseTuple):
+            items = cgutils.unpack_tuple(builder, value, len(kind))
+            return context.make_tuple(
+                builder, kind, [without_owner(context, builder, *item) for item in zip(kind.types, items, strict=True)]
+            )
+        return value
+
+    def emit(context, builder, signature, arguments):
+        return without_owner(context, builder, signature.args[0], arguments[0])
+
+    return value(value), emit
+
+
+@intrinsic
+def borrowed_slice(typing_context, array, start, size):
+    """The view array[start : start + size] of a contiguous 1-D array, without its owner."""
+
+    def emit(context, builder, signature, arguments):
+        source = context.make_array(array)(context, builder, arguments[0])
+        view = context.make_array(array)(context, builder)
+        itemsize = ir.Constant(ir.IntType(64), context.get_abi_sizeof(context.get_data_type(array.dtype)))
+        context.populate_array(
+            view,
+            data=builder.gep(source.data, [arguments[1]]),
+            shape=cgutils.pack_array(builder, [arguments[2]]),
+            strides=cgutils.pack_array(builder, [itemsize]),
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return view._getvalue()
+
+    return array(array, types.uint64, types.uint64), emit
+
+
+@intrinsic
+def repeated(typing_context, array, size):
+    """A 1-D view of this size: of an array as long, or of a single number, again and again (a stride of 0).
+
+    Both have one type, so that code that takes them is compiled once.
+    """
+    result = array.copy(layout="A", readonly=False)
+
+    def emit(context, builder, signature, arguments):
+        source = context.make_array(array)(context, builder, arguments[0])
+        view = context.make_array(result)(context, builder)
+        itemsize = ir.Constant(ir.IntType(64), context.get_abi_sizeof(context.get_data_type(array.dtype)))
+        single = builder.icmp_signed("==", source.nitems, ir.Constant(ir.IntType(64), 1))
+        stride = builder.select(single, ir.Constant(ir.IntType(64), 0), itemsize)
+        context.populate_array(
+            view,
+            data=source.data,
+            shape=cgutils.pack_array(builder, [arguments[1]]),
+            strides=cgutils.pack_array(builder, [stride]),
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return view._getvalue()
+
+    return result(array, types.int64), emit

@@ -1,0 +1,22 @@
+"""How good outputs are, in words."""
+
+import numpy as np
+
+
+def describe_quality(outputs, y, columns):
+    """Say the accuracy for two classes, or the error and R² for real numbers.
+
+    Parameters
+    ----------
+    outputs, y : ndarray of shape (n,)
+        The model's outputs, and what they should have been.
+    columns : Columns
+        Tells whether the target is of two classes.
+    """
+    if columns.class_names:
+        right = int(((outputs >= 0.5) == (y == 1)).sum())
+        return f"accuracy {100 * right / len(y):.1f} % ({right} of {len(y)})"
+    error = float(np.mean((outputs - y.astype(np.float64)) ** 2))
+    variance = float(np.var(y, dtype=np.float64))
+    explained = f", R² {1 - error / variance:.4g}" if variance > 0 else ""
+    return f"root mean square error {error**0.5:.4g}{explained} ({len(y)} rows)"

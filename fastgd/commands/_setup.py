@@ -1,0 +1,93 @@
+"""What the subcommands that train have in common: their arguments, the data made ready, the model and the method."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+import fastgd
+from fastgd.activations import ACTIVATIONS
+from fastgd.losses import LOSSES
+from fastgd.tables import (
+    Columns,
+    Scaling,
+    find_scaling,
+    load_breast_cancer,
+    read_table,
+    split_rows,
+    standardize,
+)
+
+OPTIMIZERS = {"adam": fastgd.Adam, "sgd": fastgd.SGD, "momentum": fastgd.Momentum, "nesterov": fastgd.Nesterov}
+
+
+class Setup(NamedTuple):
+    """Data and model, ready to train; d features, n rows to train on, m held out."""
+
+    source: str
+    columns: Columns
+    scaling: Scaling
+    X: np.ndarray  # (n, d), standardised
+    y: np.ndarray  # (n,)
+    X_test: np.ndarray  # (m, d), standardised as X
+    y_test: np.ndarray  # (m,)
+    model: fastgd.Neuron
+
+
+def add_data_arguments(parser):
+    """Declare which data are read, and how they are parted."""
+    parser.add_argument(
+        "data", nargs="?", metavar="DATA", help="a CSV, .npy or .npz file (default: the bundled breast cancer table)"
+    )
+    parser.add_argument(
+        "--target", metavar="COLUMN", help="its name, or its place from 0, from the end if negative (default: the last)"
+    )
+    parser.add_argument(
+        "--test-share", type=float, default=0.2, metavar="SHARE", help="share of rows held out (default: 0.2)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="for the rows held out, the parameters, the order")
+
+
+def add_model_arguments(parser):
+    """Declare the neuron."""
+    parser.add_argument(
+        "--activation", choices=ACTIVATIONS, help="(default: sigmoid for two classes, identity for real numbers)"
+    )
+    parser.add_argument("--loss", choices=LOSSES, default="mse", help="(default: mse)")
+
+
+def add_method_arguments(parser):
+    """Declare how the neuron is trained."""
+    parser.add_argument("--epochs", type=int, default=100, metavar="N", help="(default: 100)")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="rows a step (default: 32)")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(default: adam)")
+    parser.add_argument(
+        "--order", choices=("shuffled", "block-shuffled", "sequential"), default="shuffled", help="(default: shuffled)"
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
+
+
+def prepare(arguments):
+    """Read the data, hold out a share of the rows, standardise the features, and choose the model.
+
+    Means and deviations are those of the rows to train on.
+    """
+    if arguments.data is None:
+        if arguments.target not in (None, "diagnosis"):
+            raise ValueError(f"--target {arguments.target}: the bundled table's target is diagnosis; DATA is missing")
+        X, y, columns = load_breast_cancer()
+    else:
+        X, y, columns = read_table(arguments.data, arguments.target)
+    train, test = split_rows(len(X), arguments.test_share, arguments.seed)
+    scaling = find_scaling(X[train], columns.feature_names)
+    X = standardize(X, scaling)
+    activation = arguments.activation or ("sigmoid" if columns.class_names else "identity")
+    return Setup(
+        source="the bundled breast cancer table" if arguments.data is None else str(arguments.data),
+        columns=columns,
+        scaling=scaling,
+        X=X[train],
+        y=y[train],
+        X_test=X[test],
+        y_test=y[test],
+        model=fastgd.Neuron(X.shape[1], activation=activation, loss=arguments.loss),
+    )

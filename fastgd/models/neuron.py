@@ -1,0 +1,265 @@
+"""One neuron: a = f(w·x + b) and its loss, forward and backward in one pass over the rows."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd._check import Range
+from fastgd._jit import kernel
+from fastgd._registry import register_model
+from fastgd._simd import TILE, add_weighted_row, add_weighted_rows, dot_row, dot_rows, prefetch_rows
+from fastgd.activations import ACTIVATIONS, SIGMOID, activate, derivative
+from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, cross_entropy_from_logit, squared_error
+
+
+class Neuron(NamedTuple):
+    """A neuron: a = f(w·x + b), with parameters w_1 ... w_d, b in one vector.
+
+    Backpropagation for a row x with target y: with z = w·x + b, a = f(z) and L = (a - y)²,
+
+        dL/dz = dL/da · da/dz = 2(a - y) · f'(z),    dL/dw = dL/dz · x,    dL/db = dL/dz,
+
+    where σ' = a(1 - a), tanh' = 1 - a². Under binary cross-entropy dL/dz = a - y.
+
+    Parameters
+    ----------
+    n_features : int
+        d, the number of columns of X.
+    activation : {"sigmoid", "tanh", "identity"}
+        f.
+    loss : {"mse", "binary_cross_entropy"}
+        The loss of one row; a set of rows has the mean. Binary cross-entropy goes with the sigmoid, and takes
+        targets in [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> neuron = fastgd.Neuron(n_features=1)
+    >>> params = np.array([3.0, 1.0])  # w, b
+    >>> grads = np.empty(2)
+    >>> loss = fastgd.value_and_grad(neuron, params, np.array([[2.0]]), np.array([1.0]), grads)
+    >>> print(f"{loss:.3g} {grads[0]:.4g} {grads[1]:.4g}")
+    8.3e-07 -3.317e-06 -1.659e-06
+    >>> neuron
+    Neuron(n_features=1, activation='sigmoid', loss='mse')
+    """
+
+    n_features: int
+    activation: str | int = "sigmoid"  # held as the positions in ACTIVATIONS and LOSSES
+    loss: str | int = "mse"
+
+
+class NeuronScratch(NamedTuple):
+    """What a tile of rows needs between its forward and its backward half."""
+
+    rows: np.ndarray  # uint32 (TILE,): the last rows, the final one repeated to fill a tile
+    tile: np.ndarray  # (6 * TILE,): the parts below, in one array, so that LLVM sees that they do not overlap
+
+
+Z, TARGET, WEIGHT, DELTA, LOSS, DELTA_SUM = range(0, 6 * TILE, TILE)
+_LANES = np.uint64(TILE)
+_SINGLY = 2  # so many rows left over are faster one by one than as a tile
+
+
+@kernel
+def n_params(model):
+    return model.n_features + 1
+
+
+@kernel
+def scratch(model, params):
+    return NeuronScratch(np.zeros(TILE, np.uint32), np.zeros(6 * TILE, params.dtype))
+
+
+def init_params(model, seed, dtype):
+    """Weights uniform in ±1/√d, as PyTorch's linear layers begin, and no bias."""
+    bound = 1 / math.sqrt(model.n_features)
+    weights = np.random.default_rng(seed).uniform(-bound, bound, model.n_features)
+    return np.append(weights, 0.0).astype(dtype)
+
+
+@kernel(inline=True)
+def loss_and_delta(model, z, y):
+    """The loss of a row and dL/dz."""
+    a = activate(model.activation, z)
+    if model.loss == BINARY_CROSS_ENTROPY:
+        return cross_entropy_from_logit(z, a, y)
+    loss, dL_da = squared_error(a, y)
+    return loss, dL_da * derivative(model.activation, a)
+
+
+@kernel(inline=True)
+def add_tile(model, params, X, y, rows, first, tile, grads):
+    """Add the losses of TILE rows, from `first` on, to the tile's sums, and their gradients to grads."""
+    b = params[np.uint64(model.n_features)]
+    dot_rows(X, rows, first, params, tile)
+    for r in range(_LANES):
+        tile[TARGET + r] = y[rows[first + r]]
+    for r in range(_LANES):
+        loss, delta = loss_and_delta(model, tile[Z + r] + b, tile[TARGET + r])
+        delta *= tile[WEIGHT + r]
+        tile[DELTA + r] = delta
+        tile[DELTA_SUM + r] += delta
+        tile[LOSS + r] += loss * tile[WEIGHT + r]
+    add_weighted_rows(X, rows, first, tile, np.uint64(DELTA), grads)
+
+
+@kernel(inline=True)
+def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
+    n_rows, n_features = np.uint64(rows.size), np.uint64(model.n_features)
+    weighted = weight.strides[0] != 0
+    tile = scratch.tile
+    for r in range(_LANES):
+        tile[LOSS + r] = 0
+        tile[DELTA_SUM + r] = 0
+        tile[WEIGHT + r] = 1
+    first = np.uint64(0)
+    while first + np.uint64(_SINGLY) < n_rows:
+        source, start = rows, first
+        if first + _LANES > n_rows:
+            source, start = scratch.rows, np.uint64(0)
+            for r in range(_LANES):
+                source[r] = rows[min(first + r, n_rows - np.uint64(1))]
+                tile[WEIGHT + r] = first + r < n_rows
+        elif first + _LANES + _LANES <= n_rows:
+            prefetch_rows(X, rows, first + _LANES, _LANES)
+        if weighted:
+            for r in range(min(_LANES, n_rows - first)):
+                tile[WEIGHT + r] = weight[source[start + r]]
+        add_tile(model, params, X, y, source, start, tile, grads)
+        first += _LANES
+    loss, db = params.dtype.type(0), params.dtype.type(0)
+    for r in range(_LANES):
+        loss += tile[LOSS + r]
+        db += tile[DELTA_SUM + r]
+    while first < n_rows:
+        row = np.uint64(rows[first])
+        z = dot_row(X, row, params) + params[n_features]
+        row_loss, delta = loss_and_delta(model, z, y[row])
+        delta *= weight[row]
+        loss += row_loss * weight[row]
+        db += delta
+        add_weighted_row(X, row, delta, grads)
+        first += np.uint64(1)
+    grads[n_features] += db
+    return loss
+
+
+@kernel(inline=True)
+def write_outputs(activation, params, X, a):
+    """a[i] = f(w·x_i + b)."""
+    n_rows, n_features = np.uint64(X.shape[0]), np.uint64(X.shape[1])
+    rows, z = np.empty(TILE, np.uint32), np.empty(TILE, params.dtype)
+    b = params[n_features]
+    for first in range(np.uint64(0), n_rows, _LANES):
+        for r in range(_LANES):
+            rows[r] = min(first + r, n_rows - np.uint64(1))
+        dot_rows(X, rows, np.uint64(0), params, z)
+        for r in range(min(_LANES, n_rows - first)):
+            a[first + r] = activate(activation, z[r] + b)
+
+
+@kernel
+def predict(model, params, X):
+    a = np.empty(X.shape[0], params.dtype)
+    write_outputs(model.activation, params, X, a)
+    return a
+
+
+@kernel
+def forward(params, X, a):
+    """Run the forward pass of a sigmoid neuron over rows: a_i = σ(w·x_i + b).
+
+    Parameters
+    ----------
+    params : ndarray of shape (d + 1,)
+        w and b, float32 or float64, as all the others.
+    X : ndarray of shape (n, d)
+        Rows, C-ordered.
+    a : ndarray of shape (n,)
+        Written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd.models.neuron import forward
+    >>> a = np.empty(1)
+    >>> forward(np.array([3.0, 1.0]), np.array([[2.0]]), a)
+    >>> print(a.round(6))
+    [0.999089]
+    """
+    write_outputs(SIGMOID, params, X, a)
+
+
+@kernel
+def backward(X, y, a, grads):
+    """Run the backward pass of a sigmoid neuron under mean squared error: the gradient of mean((a - y)²).
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows, C-ordered.
+    y : ndarray of shape (n,)
+        Targets.
+    a : ndarray of shape (n,)
+        The outputs that `forward` wrote.
+    grads : ndarray of shape (d + 1,)
+        Written: dL/dw_1 ... dL/dw_d, dL/db.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd.models.neuron import backward
+    >>> grads = np.empty(2)
+    >>> backward(np.array([[2.0]]), np.array([1.0]), np.array([0.5]), grads)
+    >>> grads  # 2(a - y) · a(1 - a) = -0.25, times x and 1
+    array([-0.5 , -0.25])
+    """
+    # Sums over a block of rows stay in the data's dtype, sums of blocks in float64: no digits lost over millions.
+    n_rows, n_features = np.uint64(X.shape[0]), np.uint64(X.shape[1])
+    totals = np.zeros(grads.size)
+    for start in range(np.uint64(0), n_rows, np.uint64(_BACKWARD_BLOCK)):
+        grads[:] = 0
+        for i in range(start, min(start + np.uint64(_BACKWARD_BLOCK), n_rows)):
+            _, dL_da = squared_error(a[i], y[i])
+            delta = dL_da * derivative(SIGMOID, a[i])
+            add_weighted_row(X, i, delta, grads)
+            grads[n_features] += delta
+        for j in range(grads.size):
+            totals[j] += grads[j]
+    for j in range(grads.size):
+        grads[j] = totals[j] / X.shape[0]
+
+
+_BACKWARD_BLOCK = 1024
+
+
+def check(model, X=None, y=None):
+    """Raise ValueError where the loss does not go with the activation, or the data do not suit the neuron."""
+    if model.loss == BINARY_CROSS_ENTROPY and model.activation != SIGMOID:
+        activation = ACTIVATIONS[model.activation]
+        raise ValueError(f"Neuron: loss 'binary_cross_entropy' needs activation 'sigmoid', got {activation!r}")
+    if X is not None and X.shape[1] != model.n_features:
+        raise ValueError(f"X must have {model.n_features} columns, the neuron's n_features, got {X.shape[1]}")
+    if y is not None and y.ndim != 1:
+        raise ValueError(f"y must be a 1-D array, a target a row, got shape {y.shape}")
+    if y is not None and model.loss == BINARY_CROSS_ENTROPY and not (y.min() >= 0 and y.max() <= 1):
+        raise ValueError(
+            f"y must lie in [0, 1] for loss 'binary_cross_entropy', got values from {y.min():g} to {y.max():g}"
+        )
+
+
+register_model(
+    Neuron,
+    n_params=n_params,
+    init_params=init_params,
+    scratch=scratch,
+    add_loss_and_grad=add_loss_and_grad,
+    predict=predict,
+    check=check,
+    n_features=Range("an integer, 1 or larger", lambda v: v >= 1),
+    activation=ACTIVATIONS,
+    loss=LOSSES,
+)

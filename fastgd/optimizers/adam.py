@@ -1,0 +1,84 @@
+"""Adam: gradient descent by adaptive estimates of moments."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd._check import positive, unit_interval
+from fastgd._jit import kernel
+from fastgd._registry import register_optimizer
+
+
+class Adam(NamedTuple):
+    """Adam: m ← β₁m + (1-β₁)g, v ← β₂v + (1-β₂)g², θ ← θ - lr·m̂ / (√v̂ + ε).
+
+    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) undo the bias of moments that start at zero. D. P. Kingma and
+    J. Ba, Adam: a method for stochastic optimization, ICLR 2015, Algorithm 1 as it stands (and as PyTorch has
+    it): ε is added outside the root of the corrected moment.
+
+    Parameters
+    ----------
+    beta1, beta2 : float
+        The decay of the two moments, in [0, 1).
+    eps : float
+        ε, positive.
+    amsgrad : bool
+        Divide by the largest second moment so far (Reddi, Kale and Kumar, On the convergence of Adam and beyond,
+        ICLR 2018); the maximum is taken before the bias correction, as PyTorch does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> params, optimizer = np.array([4.0, -0.5]), fastgd.Adam()
+    >>> fastgd.update(optimizer, 0.1, 2 * params, fastgd.init_state(optimizer, params), params)
+    >>> params  # the first step is lr in size, whatever the gradient's
+    array([ 3.9, -0.4])
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    amsgrad: bool = False
+
+
+class AdamState(NamedTuple):
+    """The state of `Adam`."""
+
+    m: np.ndarray  # (n_params,), the parameters' dtype, as are v and v_max
+    v: np.ndarray
+    v_max: np.ndarray  # (n_params,) with amsgrad, else empty
+    powers: np.ndarray  # float64: β₁ᵗ, β₂ᵗ; running products, since a power takes longer than a small step
+
+
+@kernel(inline=True)
+def init(optimizer, params):
+    v_max = np.zeros_like(params) if optimizer.amsgrad else np.zeros_like(params[:0])
+    return AdamState(np.zeros_like(params), np.zeros_like(params), v_max, np.ones(2))
+
+
+@kernel(inline=True)
+def update(optimizer, lr, grads, state, params):
+    dtype = params.dtype.type
+    m, v, v_max, powers = state
+    powers[0] *= optimizer.beta1
+    powers[1] *= optimizer.beta2
+    step = dtype(lr / (1 - powers[0]))
+    scale = dtype(1 / math.sqrt(1 - powers[1]))
+    beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
+    rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
+    if optimizer.amsgrad:
+        for i in range(params.size):
+            m[i] = beta1 * m[i] + rest1 * grads[i]
+            v[i] = beta2 * v[i] + rest2 * grads[i] * grads[i]
+            v_max[i] = v[i] if v[i] > v_max[i] else v_max[i]
+            params[i] -= step * m[i] / (np.sqrt(v_max[i]) * scale + eps)
+    else:
+        for i in range(params.size):
+            m[i] = beta1 * m[i] + rest1 * grads[i]
+            v[i] = beta2 * v[i] + rest2 * grads[i] * grads[i]
+            params[i] -= step * m[i] / (np.sqrt(v[i]) * scale + eps)
+
+
+register_optimizer(Adam, init, update, beta1=unit_interval, beta2=unit_interval, eps=positive)

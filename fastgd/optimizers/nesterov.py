@@ -1,0 +1,56 @@
+"""Gradient descent with Nesterov's momentum."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd._check import unit_interval
+from fastgd._jit import kernel
+from fastgd._registry import register_optimizer
+
+
+class Nesterov(NamedTuple):
+    """Nesterov's accelerated gradient: v ← βv + g, θ ← θ - lr·(g + βv).
+
+    Y. Nesterov, A method of solving a convex programming problem with convergence rate O(1/k²), 1983; in the form
+    of Sutskever et al. (2013) that PyTorch takes, where the parameters are those of the look-ahead point.
+
+    Parameters
+    ----------
+    beta : float
+        How much of the velocity is kept at each step, in [0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> params, optimizer = np.array([4.0]), fastgd.Nesterov(beta=0.5)
+    >>> fastgd.update(optimizer, 0.1, 2 * params, fastgd.init_state(optimizer, params), params)
+    >>> params  # 4 - 0.1 · (8 + 0.5 · 8)
+    array([2.8])
+    """
+
+    beta: float = 0.9
+
+
+class NesterovState(NamedTuple):
+    """The state of `Nesterov`."""
+
+    velocity: np.ndarray  # (n_params,), the parameters' dtype
+
+
+@kernel(inline=True)
+def init(optimizer, params):
+    return NesterovState(np.zeros_like(params))
+
+
+@kernel(inline=True)
+def update(optimizer, lr, grads, state, params):
+    lr, beta = params.dtype.type(lr), params.dtype.type(optimizer.beta)
+    velocity = state.velocity
+    for i in range(params.size):
+        velocity[i] = beta * velocity[i] + grads[i]
+        params[i] -= lr * (grads[i] + beta * velocity[i])
+
+
+register_optimizer(Nesterov, init, update, beta=unit_interval)

@@ -1,0 +1,301 @@
+"""The verbs: what can be done with optimisers, schedules, models and objectives, in Python and in `@njit` code."""
+
+import numpy as np
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.extending import overload
+
+from fastgd import _check
+from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, ScheduleKernels, copy_params, kernels_for
+from fastgd._views import borrowed
+
+# The compiled forms are pasted into their callers: a call through a verb then costs what the kernel costs.
+_PASTED = {"forceinline": True, "nogil": True, "error_model": "numpy"}
+
+
+def _kernels_in_compiled_code(verb, kind, thing):
+    try:
+        return kernels_for(verb, kind, thing)
+    except TypeError as error:
+        raise TypingError(str(error)) from None
+
+
+def init_params(model, seed=0, dtype=np.float32):
+    """Return a new parameter vector for a model.
+
+    Parameters
+    ----------
+    model : NamedTuple
+        A registered model.
+    seed : int
+        The same seed gives the same parameters.
+    dtype : {numpy.float32, numpy.float64}
+        The dtype of the vector.
+
+    Returns
+    -------
+    ndarray of shape (n_params,)
+        The parameters.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.init_params(fastgd.Neuron(3)).shape
+    (4,)
+    """
+    kernels = kernels_for("init_params", ModelKernels, model)
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise TypeError(f"init_params: dtype must be float32 or float64, got {np.dtype(dtype)}")
+    return kernels.init_params(model, _check.integer("init_params", "seed", seed, least=0), np.dtype(dtype))
+
+
+def init_state(optimizer, params):
+    """Return an optimiser's state for a vector of parameters.
+
+    Parameters
+    ----------
+    optimizer : NamedTuple
+        A registered optimiser.
+    params : ndarray of shape (n_params,)
+        The parameters that it will update, float32 or float64.
+
+    Returns
+    -------
+    NamedTuple of ndarray
+        The state, which `update` modifies in place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> fastgd.init_state(fastgd.Momentum(), np.zeros(2))
+    MomentumState(velocity=array([0., 0.]))
+    """
+    # The Python form: making a few arrays is not worth a compilation.
+    return kernels_for("init_state", OptimizerKernels, optimizer).init.py_func(optimizer, params)
+
+
+@overload(init_state, jit_options=_PASTED)
+def _init_state(optimizer, params):
+    kernel = _kernels_in_compiled_code("init_state", OptimizerKernels, optimizer).init
+    return lambda optimizer, params: kernel(optimizer, params)
+
+
+def update(optimizer, lr, grads, state, params):
+    """Do one step of an optimiser: `state` and `params` are modified in place.
+
+    Parameters
+    ----------
+    optimizer : NamedTuple
+        A registered optimiser.
+    lr : float
+        The learning rate of this step.
+    grads : ndarray of shape (n_params,)
+        The gradient at `params`, of the same dtype.
+    state : NamedTuple of ndarray
+        The state that `init_state` made.
+    params : ndarray of shape (n_params,)
+        The parameters, float32 or float64, contiguous.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> params = np.array([4.0])
+    >>> optimizer = fastgd.SGD()
+    >>> fastgd.update(optimizer, 0.1, np.array([8.0]), fastgd.init_state(optimizer, params), params)
+    >>> params
+    array([3.2])
+    """
+    kernels_for("update", OptimizerKernels, optimizer).update(optimizer, float(lr), grads, state, params)
+
+
+@overload(update, jit_options=_PASTED)
+def _update(optimizer, lr, grads, state, params):
+    kernel = _kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
+    return lambda optimizer, lr, grads, state, params: kernel(
+        optimizer, lr, borrowed(grads), borrowed(state), borrowed(params)
+    )
+
+
+def eval_params(optimizer, state, params, out):
+    """Write the point to evaluate at: the parameters, or the average that a method keeps.
+
+    Parameters
+    ----------
+    optimizer : NamedTuple
+        A registered optimiser.
+    state : NamedTuple of ndarray
+        Its state.
+    params : ndarray of shape (n_params,)
+        The parameters that it updates.
+    out : ndarray of shape (n_params,)
+        Written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> params, out = np.array([1.0, 2.0]), np.empty(2)
+    >>> optimizer = fastgd.Adam()
+    >>> fastgd.eval_params(optimizer, fastgd.init_state(optimizer, params), params, out)
+    >>> out
+    array([1., 2.])
+    """
+    kernel = kernels_for("eval_params", OptimizerKernels, optimizer).eval_params
+    if kernel is copy_params:  # not worth a compilation
+        out[:] = params
+    else:
+        kernel(optimizer, state, params, out)
+
+
+@overload(eval_params, jit_options=_PASTED)
+def _eval_params(optimizer, state, params, out):
+    kernel = _kernels_in_compiled_code("eval_params", OptimizerKernels, optimizer).eval_params
+    return lambda optimizer, state, params, out: kernel(optimizer, borrowed(state), borrowed(params), borrowed(out))
+
+
+def learning_rate(schedule, t):
+    """Return the learning rate at time t.
+
+    Parameters
+    ----------
+    schedule : NamedTuple or float
+        A registered schedule; a plain number is a constant one.
+    t : float
+        The time, 0 at the first step: in epochs in `fit`, in steps in `minimize`.
+
+    Returns
+    -------
+    float
+        The rate.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.learning_rate(0.1, 7)
+    0.1
+    >>> fastgd.learning_rate(fastgd.ExponentialDecay(lr=0.1, k=0.5), 0)
+    0.1
+    """
+    if isinstance(schedule, int | float | np.number) and not isinstance(schedule, bool):
+        return float(schedule)
+    return kernels_for("learning_rate", ScheduleKernels, schedule).learning_rate(schedule, float(t))
+
+
+@overload(learning_rate, jit_options=_PASTED)
+def _learning_rate(schedule, t):
+    if isinstance(schedule, types.Number):
+        return lambda schedule, t: float(schedule)
+    kernel = _kernels_in_compiled_code("learning_rate", ScheduleKernels, schedule).learning_rate
+    return lambda schedule, t: kernel(schedule, float(t))
+
+
+def predict(model, params, X):
+    """Return a model's outputs for rows of data.
+
+    Parameters
+    ----------
+    model : NamedTuple
+        A registered model.
+    params : ndarray of shape (n_params,)
+        Its parameters.
+    X : ndarray of shape (n, n_features)
+        Rows; from Python any array of real numbers, in compiled code C-ordered and of the parameters' dtype.
+
+    Returns
+    -------
+    ndarray of shape (n,) or (n, n_outputs)
+        The outputs, of the parameters' dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> print(fastgd.predict(fastgd.Neuron(1), np.array([3.0, 1.0]), [[2.0], [-1 / 3]]).round(6))
+    [0.999089 0.5     ]
+    """
+    kernels = kernels_for("predict", ModelKernels, model)
+    params = _check.parameters("predict", model, kernels.n_params.py_func(model), params)
+    X = _check.array("predict", "X", X, 2, params.dtype)
+    kernels.check(model, X=X)
+    return kernels.predict(model, params, X)
+
+
+@overload(predict, jit_options=_PASTED)
+def _predict(model, params, X):
+    kernel = _kernels_in_compiled_code("predict", ModelKernels, model).predict
+    return lambda model, params, X: kernel(model, params, X)
+
+
+def n_params(model):
+    """Return the length of a model's parameter vector.
+
+    Parameters
+    ----------
+    model : NamedTuple
+        A registered model.
+
+    Returns
+    -------
+    int
+        The number of parameters.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.n_params(fastgd.Neuron(30))
+    31
+    """
+    return kernels_for("n_params", ModelKernels, model).n_params.py_func(model)
+
+
+@overload(n_params, jit_options=_PASTED)
+def _n_params(model):
+    kernel = _kernels_in_compiled_code("n_params", ModelKernels, model).n_params
+    return lambda model: kernel(model)
+
+
+# What loops are written against, beside the public verbs.
+
+
+def make_scratch(model, params):
+    """What `add_loss_and_grad` works in, made once."""
+    return kernels_for("make_scratch", ModelKernels, model).scratch.py_func(model, params)
+
+
+@overload(make_scratch, jit_options=_PASTED)
+def _make_scratch(model, params):
+    kernel = _kernels_in_compiled_code("make_scratch", ModelKernels, model).scratch
+    return lambda model, params: kernel(model, params)
+
+
+def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
+    """Add the gradients of rows to `grads`, and return the sum of their losses (in compiled code)."""
+    raise NotImplementedError("add_loss_and_grad is called in compiled code")
+
+
+@overload(add_loss_and_grad, jit_options=_PASTED)
+def _add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
+    kernel = _kernels_in_compiled_code("add_loss_and_grad", ModelKernels, model).add_loss_and_grad
+    return lambda model, params, X, y, weight, rows, scratch, grads: kernel(
+        model,
+        borrowed(params),
+        borrowed(X),
+        borrowed(y),
+        borrowed(weight),
+        borrowed(rows),
+        borrowed(scratch),
+        borrowed(grads),
+    )
+
+
+def clip(rule, norm, grads):
+    """Apply a clipping rule to a finite gradient (in compiled code); return whether it changed."""
+    raise NotImplementedError("clip is called in compiled code")
+
+
+@overload(clip, jit_options=_PASTED)
+def _clip(rule, norm, grads):
+    kernel = _kernels_in_compiled_code("clip", ClippingKernels, rule).clip
+    return lambda rule, norm, grads: kernel(rule, norm, borrowed(grads))
