@@ -1,5 +1,6 @@
-"""The vocabulary of checks: ranges of fields, numbers, arrays. Each error names the argument, what was expected
-and what came.
+"""The vocabulary of checks: ranges of fields, numbers, arrays.
+
+Each error names the argument, what was expected and what came.
 """
 
 import math
@@ -54,16 +55,17 @@ def number(owner, name, value, within=finite):
     return result
 
 
-def integer(owner, name, value, least=None):
-    """Return an integer, at least `least`."""
+def integer(owner, name, value, least=None, most=None):
+    """Return an integer, at least `least` and at most `most`."""
     words = "an integer" if least is None else f"an integer, {least} or larger"
+    words += "" if most is None else f", at most {most}"
     if isinstance(value, bool | np.bool_):
         raise TypeError(f"{owner}: {name} must be {words}, got {value!r}")
     try:
         result = operator.index(value)
     except TypeError:
         raise TypeError(f"{owner}: {name} must be {words}, got {value!r}") from None
-    if least is not None and result < least:
+    if (least is not None and result < least) or (most is not None and result > most):
         raise ValueError(f"{owner}: {name} must be {words}, got {value!r}")
     return result
 
@@ -107,10 +109,7 @@ def array(owner, name, value, ndim, dtype=None):
     ValueError
         For another number of dimensions.
     """
-    try:
-        given = np.asarray(value)
-    except ValueError as error:  # ragged lists
-        raise ValueError(f"{owner}: {name} must be {_ARRAYS[ndim]} of real numbers ({error})") from None
+    given = _as_array(owner, name, value)
     if given.dtype.kind not in "fiu" or given.dtype.itemsize > 8:
         raise TypeError(
             f"{owner}: {name} must hold real numbers (float32, float64, float16 or integers), got dtype {given.dtype}"
@@ -120,8 +119,19 @@ def array(owner, name, value, ndim, dtype=None):
         raise ValueError(f"{owner}: {name} must be {_ARRAYS[ndim]}, got shape {given.shape}{hint}")
     if dtype is None:
         dtype = floating_dtype(given.dtype)
-    ready = np.require(given, dtype, ("C", "A"))
+    with np.errstate(over="ignore"):  # too large for float32: the test for finite values says so
+        ready = np.require(given, dtype, ("C", "A"))
     return ready if ready.flags.writeable else _seen_as_writable(ready)
+
+
+def _as_array(owner, name, value):
+    mask = getattr(value, "mask", None)  # not by numpy.ma, whose import takes longer than a short run
+    if isinstance(mask, np.ndarray | np.bool_) and mask.any():
+        raise ValueError(f"{owner}: {name} must have no masked elements")
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{owner}: {name} must be an array of real numbers ({error})") from None
 
 
 _ARRAYS = {1: "a 1-D array", 2: "a 2-D array (rows, columns)"}
@@ -166,7 +176,7 @@ def data(owner, X, y, dtype=None):
     X = array(owner, "X", X, 2, dtype)
     if X.size == 0:
         raise ValueError(f"{owner}: X must have at least one row and one column, got shape {X.shape}")
-    y = np.asarray(y)
+    y = _as_array(owner, "y", y)
     if y.dtype == bool:  # two classes
         y = y.astype(X.dtype)
     y = array(owner, "y", y, y.ndim if y.ndim in _ARRAYS else 1, X.dtype)
@@ -174,11 +184,39 @@ def data(owner, X, y, dtype=None):
     return X, y
 
 
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
 def vector(owner, name, value):
     """Return an array that is modified in place: it must be a writable, contiguous 1-D float32 or float64 one."""
-    if not isinstance(value, np.ndarray) or value.dtype not in (np.float32, np.float64):
+    if not isinstance(value, np.ndarray) or value.dtype not in _FLOATS:
         came = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         raise TypeError(f"{owner}: {name} must be a float32 or float64 array, got {came}")
-    if value.ndim != 1 or not value.flags.c_contiguous or not value.flags.writeable or not value.flags.aligned:
-        raise ValueError(f"{owner}: {name} must be a 1-D, contiguous, writable array, got shape {value.shape}")
+    if value.ndim != 1 or not value.flags.carray:
+        flags = value.flags
+        came = "a read-only" if not flags.writeable else "a misaligned" if not flags.aligned else "a strided"
+        came = f"{came} one" if value.ndim == 1 else f"shape {value.shape}"
+        raise ValueError(f"{owner}: {name} must be a 1-D, contiguous, writable array, got {came}")
     return value
+
+
+def gradient(owner, grads, params):
+    """Raise unless params can be modified in place and grads goes with it: one test, a step is short."""
+    if (
+        isinstance(params, np.ndarray)
+        and isinstance(grads, np.ndarray)
+        and params.dtype in _FLOATS
+        and grads.dtype == params.dtype
+        and params.ndim == 1
+        and grads.shape == params.shape
+        and params.flags.carray
+        and grads.flags.c_contiguous
+    ):
+        return
+    vector(owner, "params", params)
+    if not isinstance(grads, np.ndarray) or grads.dtype != params.dtype:
+        came = f"dtype {grads.dtype}" if isinstance(grads, np.ndarray) else type(grads).__name__
+        raise TypeError(f"{owner}: grads must be an array of the dtype of params, {params.dtype}, got {came}")
+    raise ValueError(
+        f"{owner}: grads must be a contiguous array of the shape of params, {params.shape}, got shape {grads.shape}"
+    )

@@ -24,7 +24,7 @@ class Interrupts:
         return self
 
     def __exit__(self, *exception):
-        if self._installed:
+        if self._installed and signal.getsignal(signal.SIGINT) == self._note:  # a callback may have set its own
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _note(self, number, frame):

@@ -8,19 +8,22 @@ read, the kernels that are registered for the types it is given or constructs, a
 Python code that generates machine code (intrinsics and overloads).
 """
 
+import glob
 import hashlib
 import os
 import pickle
 import sys
 import types
 import warnings
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from numba.core import types as numba_types
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 from numba.core.sigutils import normalize_signature
+from numba.core.typing.templates import builtin_registry
 from numba.extending import is_jitted
 
 # Compiled functions keep NaN and infinity visible: `nnan`, `ninf` and `afn` are never among the flags.
@@ -104,7 +107,8 @@ def njit(function=None, *, cache=True, **options):
 class _LazyCache:
     """A dispatcher's disk cache, opened at the first compilation rather than at import.
 
-    A folder that cannot be written, or a function without a file, means no cache and one warning.
+    A folder that cannot be written means no cache and one warning. A function without a file (of a prompt, of
+    `python -c`) has no cache either: no later process would find it.
     """
 
     def __init__(self, dispatcher):
@@ -117,7 +121,9 @@ class _LazyCache:
             try:
                 self._opened = _ReachableCodeCache(self._dispatcher)
             except (RuntimeError, OSError) as error:
-                self._disable(error)
+                self._enabled = False
+                if os.path.exists(self._dispatcher.py_func.__code__.co_filename):
+                    _warn_once(error)
         return self._opened
 
     def _disable(self, error):
@@ -131,12 +137,13 @@ class _LazyCache:
             return self._opened.load_overload(sig, target_context)
         except OSError as error:
             self._disable(error)
-        except (EOFError, pickle.UnpicklingError, AttributeError, ImportError):
-            pass  # a damaged entry, or one that names what is gone: it is compiled and written anew
+        except Exception:  # a damaged file raises anything: it is compiled and written anew
+            pass
         return None
 
     def save_overload(self, sig, data):
-        if self._enabled and _importable(_arguments(sig)) and self._open() is not None:
+        kinds = (*_arguments(sig), data.signature.return_type)
+        if self._enabled and _importable(kinds) and self._open() is not None:
             try:
                 self._opened.save_overload(sig, data)
             except OSError as error:
@@ -163,9 +170,55 @@ class _ReachableCodeCache(FunctionCache):
     def __init__(self, dispatcher):
         super().__init__(dispatcher.py_func)
         self._dispatcher = dispatcher
+        self._cache_file = _EntryFiles(self._cache_path, self._impl.filename_base)
 
     def _index_key(self, sig, codegen):
-        return (*super()._index_key(sig, codegen), reachable_code_digest(self._dispatcher, _arguments(sig)))
+        _, machine, (_, closure) = super()._index_key(sig, codegen)
+        return _Key(
+            name=repr((repr(sig), machine, closure, numba.__version__)),
+            digest=reachable_code_digest(self._dispatcher, _arguments(sig)),
+        )
+
+
+class _Key(NamedTuple):
+    """What names an entry of the cache: text only, which can be read whatever modules are at hand."""
+
+    name: str  # signature, machine, closure and version
+    digest: str  # the code
+
+
+class _EntryFiles(IndexDataCacheFile):
+    """A file for each signature of a function, with its key in front.
+
+    Numba's index of numbered files gives one number to two signatures that two processes compile at the same
+    time, and then serves the machine code of one for the other. It also cannot be read where one of the types
+    in it comes from a module that is not there.
+    """
+
+    def __init__(self, cache_path, filename_base):
+        super().__init__(cache_path, filename_base, source_stamp=None)
+        self._filename_base = filename_base
+
+    def _path(self, key):
+        short = hashlib.sha256(key.name.encode()).hexdigest()[:16]
+        return os.path.join(self._cache_path, f"{self._filename_base}.{short}.nbc")
+
+    def save(self, key, data):
+        with self._open_for_write(self._path(key)) as file:
+            pickle.dump(tuple(key), file)
+            file.write(self._dump(data))
+
+    def load(self, key):
+        try:
+            with open(self._path(key), "rb") as file:
+                stored = pickle.load(file)
+                return pickle.load(file) if stored == key else None
+        except FileNotFoundError:
+            return None
+
+    def flush(self):
+        for path in glob.glob(glob.escape(os.path.join(self._cache_path, self._filename_base)) + ".*.nbc"):
+            os.unlink(path)
 
 
 _warned = False
@@ -255,20 +308,32 @@ class _Walk:
 
     def _visit_once(self, value):
         if is_jitted(value):
-            self.add(sorted(value.targetoptions.items(), key=str))
+            for option, setting in sorted(value.targetoptions.items()):
+                self.add(option, sorted(setting) if isinstance(setting, set) else setting)
             self.visit_code(value.py_func)
         elif isinstance(value, type):
-            self.add(value.__qualname__, getattr(value, "_fields", None))
-            for default in getattr(value, "_field_defaults", {}).values():
-                self.visit(default)
-            for compiled in kernels_of.get(value, ()):
-                self.visit(compiled)
+            self.visit_class(value)
         elif isinstance(value, types.FunctionType) and not _foreign(value.__module__):
             # Not compiled itself: an overload or a generator of code, with its helpers around it in the file.
             self.add(_file_digest(value.__code__.co_filename))
             self.visit_code(value)
+            for overload in _overloads_of(value):
+                self.visit_code(overload)
         elif hasattr(value, "_defn"):  # a Numba intrinsic
             self.visit(value._defn)
+        elif hasattr(value, "__wrapped__"):  # what `vectorize`, `guvectorize` and `cfunc` make
+            self.visit(value.__wrapped__)
+
+    def visit_class(self, cls):
+        self.add(cls.__module__, cls.__qualname__)
+        if issubclass(cls, tuple):
+            self.add(getattr(cls, "_fields", None))
+            for default in getattr(cls, "_field_defaults", {}).values():
+                self.visit(default)
+            for compiled in kernels_of.get(cls, ()):
+                self.visit(compiled)
+        elif not _foreign(cls.__module__):  # an enumeration, a `jitclass`, a generator of code
+            self.add(_file_digest(getattr(sys.modules.get(cls.__module__), "__file__", None)))
 
     def visit_code(self, function):
         codes = [function.__code__]
@@ -301,6 +366,17 @@ class _Walk:
                     self.visit_named(member, [other for other in names if other != name])
 
 
+def _overloads_of(function):
+    """The functions that type a plain function in compiled code."""
+    return [
+        template._overload_func
+        for overloaded, kind in builtin_registry.globals
+        if overloaded is function
+        for template in kind.templates
+        if hasattr(template, "_overload_func")
+    ]
+
+
 def _foreign(module_name):
     return (module_name or "").partition(".")[0] in _FOREIGN
 
@@ -312,7 +388,7 @@ def _file_digest(path):
     """The hash of a source file as it was when first asked for; empty where there is no such file."""
     if path not in _file_digests:
         content = b""
-        if os.path.isfile(path):
+        if path and os.path.isfile(path):
             with open(path, "rb") as file:
                 content = file.read()
         _file_digests[path] = hashlib.sha256(content).digest()

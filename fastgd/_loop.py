@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._jit import kernel
-from fastgd._simd import TILE, prefetch_rows
-from fastgd._views import borrowed, borrowed_slice, repeated
+from fastgd._simd import scale_and_compare
+from fastgd._views import borrowed, repeated
 from fastgd.batches import SEQUENTIAL, fill_order
 from fastgd.clipping import norm
-from fastgd.gradients import sum_of_weights
-from fastgd.verbs import add_loss_and_grad, clip, update
+from fastgd.gradients import add_rows, rows_ahead, sum_of_weights
+from fastgd.verbs import clip, update
 
 RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
 STOP, RAISE, SKIP = range(3)  # policies for a gradient that is not finite
@@ -49,7 +49,6 @@ class Plan(NamedTuple):
     seed: int
     neighbours: int  # of "block-shuffled": rows that stay together,
     window: int  # and rows that are shuffled as one
-    prefetch: bool  # X is larger than the cache, and its rows are taken in random order
     on_nonfinite: int  # STOP, RAISE or SKIP
     gtol: float  # negative for none
 
@@ -71,23 +70,6 @@ class Limits(NamedTuple):
     epoch: int
 
 
-@kernel(inline=True, reassoc=True)
-def scale_and_compare(scale, params, previous, grads):
-    """Scale a gradient; return its squared norm and its product with the previous one, which it replaces.
-
-    The third number is 0 where all parameters are finite, else NaN. One pass, since a step may be short.
-    """
-    squared, product, finite = grads.dtype.type(0), grads.dtype.type(0), grads.dtype.type(0)
-    for i in range(grads.size):
-        g = grads[i] * scale
-        squared += g * g
-        product += g * previous[i]
-        finite += params[i] * grads.dtype.type(0)
-        previous[i] = g
-        grads[i] = g
-    return squared, product, finite
-
-
 @kernel
 def train(
     model, optimizer, rule, data, plan, limits, rates, first_step, params, state, scratch, grads, position, history
@@ -101,7 +83,10 @@ def train(
     step, low, done, budget = at[STEP], at[LOW], at[DONE], limits.rows
     steps = at[STEPS]
     written, status = 0, RUNNING
-    last_step = min(limits.step, first_step + rates.size)
+    # A constant rate stands alone: an array of it would come from memory, line by line, step by step.
+    constant = rates.size == 1
+    last_step = limits.step if constant else min(limits.step, first_step + rates.size)
+    ahead = rows_ahead(X)
     in_blocks = min(plan.batch_size, n_rows) > plan.block
 
     while step < last_step and budget > 0:
@@ -111,22 +96,20 @@ def train(
             if plan.order != SEQUENTIAL:
                 fill_order(order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window)
         high = min(low + plan.batch_size, n_rows)
+        lr = rates[0 if constant else step - first_step]
 
         # The sums over the batch, a block at a time.
         while low + done < high and budget > 0:
-            size = min(plan.block, high - low - done)
-            rows = borrowed_slice(order, np.uint64(low + done), np.uint64(size))
-            if plan.prefetch and high + TILE <= n_rows:
-                prefetch_rows(X, order, np.uint64(high), np.uint64(TILE))
+            start, stop = low + done, min(low + done + plan.block, high)
             for j in range(grads.size):
                 grads[j] = 0
-            sums[BATCH_LOSS] += add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads)
-            sums[BATCH_WEIGHT] += sum_of_weights(weight, rows)
+            sums[BATCH_LOSS] += add_rows(model, params, X, y, weight, order, start, stop, ahead, scratch, grads)
+            sums[BATCH_WEIGHT] += sum_of_weights(weight, order, start, stop)
             if in_blocks:
                 for j in range(grads.size):
                     totals[j] += grads[j]
-            done += size
-            budget -= size
+            done += stop - start
+            budget -= stop - start
         if low + done < high:
             break
         if in_blocks:
@@ -148,7 +131,7 @@ def train(
         if not usable and plan.on_nonfinite != SKIP:
             status = NONFINITE_GRADIENT
             break
-        if plan.gtol >= 0 and usable and largest(grads) <= plan.gtol:
+        if plan.gtol >= 0 and usable and total_weight > 0 and largest(grads) <= plan.gtol:
             status = CONVERGED
         if usable:
             sums[LOSS] += loss
@@ -161,7 +144,7 @@ def train(
             steps += 1
             if status == RUNNING:
                 at[CLIPPED] += clip(rule, length, grads)
-                update(optimizer, rates[step - first_step], grads, state, params)
+                update(optimizer, lr, grads, state, params)
         else:
             at[SKIPPED] += 1
             sums[LAST_NORM] = 0
@@ -173,7 +156,7 @@ def train(
         if high == n_rows:
             at[STEP], at[STEPS] = step, steps
             at[EPOCH] += 1
-            write_history(at, sums, rates[step - 1 - first_step], history[written])
+            write_history(at, sums, lr, history[written])
             written += 1
             low, steps = 0, 0
         if status != RUNNING:

@@ -58,11 +58,11 @@ class ClippingKernels(NamedTuple):
 
 
 _REGISTRATION = {
-    OptimizerKernels: ("an optimizer", "register_optimizer"),
-    ScheduleKernels: ("a schedule", "register_schedule"),
-    ModelKernels: ("a model", "register_model"),
-    ObjectiveKernels: ("an objective", "register_objective"),
-    ClippingKernels: ("a clipping rule", "register_clipping"),
+    OptimizerKernels: ("an optimizer", "fastgd.register_optimizer"),
+    ScheduleKernels: ("a schedule", "fastgd.register_schedule"),
+    ModelKernels: ("a model", "fastgd.register_model"),
+    ObjectiveKernels: ("an objective", "fastgd.register_objective"),
+    ClippingKernels: ("a clipping rule", "fastgd.register_clipping"),
 }
 
 _registered: dict[type, NamedTuple] = {}
@@ -224,16 +224,20 @@ def register_clipping(cls, clip, **ranges):
 
 
 def kernels_for(verb, kind, thing):
-    """Return the kernels of a thing, or of its Numba type; raise TypeError if it has none of this kind."""
+    """Return the kernels of a thing, or of its Numba type; raise TypeError if it has none of this kind (or kinds)."""
+    kernels = _registered.get(type(thing))
+    if isinstance(kernels, kind):  # first, since a step is short
+        return kernels
     cls = thing.instance_class if isinstance(thing, types.BaseNamedTuple) else type(thing)
     kernels = _registered.get(cls)
     if isinstance(kernels, kind):
         return kernels
-    what, how = _REGISTRATION[kind]
+    names = [_REGISTRATION[each] for each in (kind if isinstance(kind, tuple) else (kind,))]
+    what, how = (" or ".join(words) for words in zip(*names, strict=True))
     if isinstance(thing, type) and isinstance(_registered.get(thing), kind):
         raise TypeError(f"{verb}: expected {what}, got the class {thing.__name__} itself; write {thing.__name__}()")
     name = thing if isinstance(thing, types.Type) else cls.__name__
-    raise TypeError(f"{verb}: expected {what}, got {name}, which is not registered as one (see fastgd.{how})")
+    raise TypeError(f"{verb}: expected {what}, got {name}, which is not registered as one (see {how})")
 
 
 def _compiled(function):
@@ -302,6 +306,7 @@ def _check_on_construction(cls, fields, check):
 
     __new__.__wrapped__ = plain_new  # the signature that help() and editors show
     cls.__new__, cls._replace, cls.__repr__ = __new__, _replace, __repr__
+    cls._make = classmethod(lambda klass, values: klass(*values))
 
 
 class _Code(types.Type):

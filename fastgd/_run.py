@@ -8,16 +8,16 @@ import numpy as np
 
 from fastgd import _loop
 from fastgd._jit import kernel
-from fastgd._loop import DONE, EPOCH, LOW, STEP, Data, Limits, Plan, Position, train
-from fastgd._registry import ScheduleKernels, kernels_for
+from fastgd._loop import DONE, EPOCH, LOW, STEP, Limits, Plan, Position, train
 from fastgd._threads import run_all
 from fastgd.batches import SEQUENTIAL, fill_order
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.verbs import eval_params, init_state, learning_rate, make_scratch
 
-_RATES = 1 << 16  # the rates of so many steps are computed ahead
+_RATES = 1 << 14  # the rates of so many steps are computed ahead
 _HISTORY_ROWS = 1 << 12  # epochs in a chunk
-_FIRST_ROWS = 1 << 14  # rows in the first chunk, of which nothing is known yet
+_FIRST_WORK = 1 << 19  # rows times parameters in the first chunk, of which nothing is known yet
+_PART_NUMBERS = 1 << 25  # of X, that are gone through without looking for Ctrl-C
 _THREAD_WORK = 1 << 21  # numbers of X in a batch from which threads pay: some 200 µs of work
 _NO_LIMIT = 1 << 62
 
@@ -45,14 +45,29 @@ class Run:
         self.scratch = [make_scratch(model, params) for _ in range(threads)]
         self.grads = np.empty_like(params)
         self.position = Position(np.zeros(8, np.int64), np.zeros(7), np.zeros_like(params), np.zeros(params.size))
-        self.history = np.empty((0, len(_loop.HISTORY)))
+        self._rows_of_history, self._n_rows_of_history = np.empty((0, len(_loop.HISTORY))), 0
         self.rates = np.empty(0)
         self._first_step = 0
         self._buffer = np.empty((_HISTORY_ROWS, len(_loop.HISTORY)))
-        self._chunk_rows = _FIRST_ROWS
+        self._chunk_rows = max(1, _FIRST_WORK // (params.size + 32))
         self._side_by_side = (
             threads > 1 and plan.batch_size > plan.block and plan.batch_size * data.X.shape[1] >= _THREAD_WORK
         )
+
+    @property
+    def history(self):
+        """The rows of the completed epochs: a view."""
+        return self._rows_of_history[: self._n_rows_of_history]
+
+    def append_history(self, rows):
+        """Add rows, into room that doubles when it is full: a run may have millions of epochs."""
+        n = self._n_rows_of_history
+        if n + len(rows) > len(self._rows_of_history):
+            room = np.empty((max(n + len(rows), 2 * n), len(_loop.HISTORY)))
+            room[:n] = self.history
+            self._rows_of_history = room
+        self._rows_of_history[n : n + len(rows)] = rows
+        self._n_rows_of_history += len(rows)
 
     @property
     def epoch(self):
@@ -69,7 +84,6 @@ class Run:
 
         Where the parameters stop being finite, the run is set back to the last step at which they were.
         """
-        at = self.position.at
         before = copies(self.arrays())
         started, rows_before = time.perf_counter(), self._rows_done()
         status, written = self._chunk(Limits(self._chunk_rows, _NO_LIMIT, last_epoch))
@@ -80,7 +94,7 @@ class Run:
             written = 0
             while self.step < last_finite:
                 written += self._chunk(Limits(_NO_LIMIT, last_finite, last_epoch), written)[1]
-        self.history = np.concatenate([self.history, self._buffer[:written]])
+        self.append_history(self._buffer[:written])
         if status in (_loop.NONFINITE_PARAMS, _loop.NONFINITE_GRADIENT):
             self._forget_batch()
         rows = self._rows_done() - rows_before
@@ -110,13 +124,10 @@ class Run:
 
     def _fill_rates(self):
         """See to it that the rate of the next step is there."""
-        if self._first_step <= self.step < self._first_step + self.rates.size:
-            return
-        constant = not isinstance(self.schedule, tuple)
-        if self.rates.size == 0:
-            self.rates = np.full(_RATES, self.schedule if constant else 0.0)
-        self._first_step = self.step
-        if not constant:
+        if not isinstance(self.schedule, tuple):
+            self.rates = np.array([self.schedule])
+        elif not self._first_step <= self.step < self._first_step + self.rates.size:
+            self._first_step, self.rates = self.step, np.empty(_RATES)
             fill_rates(self.schedule, self._first_step, 1 / self.steps_per_epoch, self.rates)
 
     def _sum_batch(self, limits):
@@ -124,15 +135,21 @@ class Run:
         at, position = self.position.at, self.position
         if at[EPOCH] >= limits.epoch:
             return True
-        if at[LOW] == 0 and at[DONE] == 0 and self.plan.order != SEQUENTIAL:
-            plan = self.plan
-            fill_order(self.data.order, self.data.pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window)
+        if at[LOW] == 0 and at[DONE] == 0:
+            self._fill_order()
         batch_end = min(at[LOW] + self.plan.batch_size, self.n_rows)
         low = at[LOW] + at[DONE]
         high = min(batch_end, low + max(1, limits.rows // self.plan.block) * self.plan.block)
         self._add_sums(self.data, self.data.order, low, high, position.totals, position.sums[:2])
         at[DONE] += high - low
         return high == batch_end
+
+    def _fill_order(self):
+        """Write the order of the epoch under way."""
+        plan, data = self.plan, self.data
+        if plan.order != SEQUENTIAL:
+            epoch = self.position.at[EPOCH]
+            fill_order(data.order, data.pool, plan.order, plan.seed, epoch, plan.neighbours, plan.window)
 
     def _add_sums(self, data, order, low, high, totals, loss_and_weight):
         """Add the sums over order[low:high], its blocks dealt to the threads, added in the order of the blocks."""
@@ -152,12 +169,16 @@ class Run:
         run_all([lambda k=k: share(k) for k in range(shares)])
         add_blocks(grads, losses, totals, loss_and_weight)
 
-    def mean_loss(self, data):
-        """The mean loss over data.order, at the point where the optimiser evaluates."""
+    def mean_loss(self, data, interrupts):
+        """The mean loss over data.order, at the point where the optimiser evaluates; None after Ctrl-C."""
         loss_and_weight, totals = np.zeros(2), np.empty(self.params.size)
+        n_rows, part = data.order.size, max(1, _PART_NUMBERS // (self.plan.block * data.X.shape[1])) * self.plan.block
         training_params, self.params = self.params, self.evaluation_params()
         try:
-            self._add_sums(data, data.order, 0, data.order.size, totals, loss_and_weight)
+            for low in range(0, n_rows, part):
+                if interrupts.requested:
+                    return None
+                self._add_sums(data, data.order, low, min(low + part, n_rows), totals, loss_and_weight)
         finally:
             self.params = training_params
         return loss_and_weight[0] / loss_and_weight[1]
@@ -199,9 +220,10 @@ class Run:
         return [self.params, *flat(self.state), *self.position]
 
     def restore(self, values):
-        """Set those arrays back."""
+        """Set those arrays back, and the order of rows with them."""
         for array, value in zip(self.arrays(), values, strict=True):
             array[...] = value
+        self._fill_order()
 
 
 @kernel

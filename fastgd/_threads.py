@@ -10,18 +10,40 @@ _pool = None
 _size = 0
 
 
+def usable(threads):
+    """At most as many threads as there are processors: more would only take turns."""
+    return min(threads, os.cpu_count() or 1)
+
+
 def run_all(tasks):
-    """Call functions side by side, the first in this thread, and wait for all; raise what the first failed one did."""
-    global _pool, _size
-    others = len(tasks) - 1
-    if others > _size:
-        _pool, _size = ThreadPoolExecutor(others, "fastgd"), others
-    futures = [_pool.submit(task) for task in tasks[1:]]
+    """Call functions side by side, the first in this thread, and wait for all; raise what the first failed one did.
+
+    Where there are no threads to be had, all are called in this one, some perhaps for a second time.
+    """
+    try:
+        futures = _submit(tasks[1:])
+    except RuntimeError:  # the program is ending, or at its limit of threads
+        for task in tasks:
+            task()
+        return
     try:
         tasks[0]()
     finally:
         for future in futures:
             future.result()
+
+
+def _submit(tasks):
+    global _pool, _size
+    if len(tasks) > _size:
+        _pool, _size = ThreadPoolExecutor(len(tasks), "fastgd"), len(tasks)
+    pool = _pool  # another thread may put a larger one in its place
+    try:
+        return [pool.submit(task) for task in tasks]
+    except RuntimeError:
+        pool.shutdown()
+        _forget()
+        raise
 
 
 def _forget():

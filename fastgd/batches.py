@@ -91,3 +91,34 @@ def _fill_blocks(order, stream, block, window):
             place += np.uint64(1)
     for low in range(np.uint64(0), n, window):
         stream = _shuffle(order, low, min(low + window, n), stream)
+
+
+@kernel
+def split(seed, low, high, held_out, rest, n_held_out):
+    """Deal the rows low ... high - 1 to those held out and the rest, both in order; return how many are held out.
+
+    Selection sampling (Knuth, The Art of Computer Programming 2, section 3.4.2, Algorithm S): a row is held out
+    with probability (places left) / (rows left), so that every choice is as likely as any other.
+
+    Parameters
+    ----------
+    seed : int
+        Names the choice.
+    low, high : int
+        The rows before `low` have been dealt already.
+    held_out, rest : ndarray of uint32
+        Written; together they hold all the rows.
+    n_held_out : int
+        How many have been held out so far.
+    """
+    size, n_rows, chosen = np.uint64(held_out.size), np.uint64(held_out.size + rest.size), np.uint64(n_held_out)
+    stream = _mix(np.uint64(seed))  # an epoch's order comes from another
+    golden, half = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+    for row in range(np.uint64(low), np.uint64(high)):
+        bits = _mix(stream + (row + np.uint64(1)) * golden) >> half
+        if (bits * (n_rows - row)) >> half < size - chosen:
+            held_out[chosen] = row
+            chosen += np.uint64(1)
+        else:
+            rest[row - chosen] = row
+    return chosen

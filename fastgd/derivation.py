@@ -25,12 +25,12 @@ class Derivation(NamedTuple):
     z: float
     a: float
     loss: float
-    dL_da: float
+    dL_da: float  # noqa: N815
     da_dz: float
     dz_dw: float | np.ndarray
     dz_db: float
-    dL_dw: float | np.ndarray
-    dL_db: float
+    dL_dw: float | np.ndarray  # noqa: N815
+    dL_db: float  # noqa: N815
 
     def __str__(self):
         """Return the derivation as a textbook would print it."""
@@ -86,7 +86,7 @@ def derive(x=2.0, w=3.0, b=1.0, y_true=1.0):
     >>> import fastgd
     >>> steps = fastgd.derive(x=2.0, w=3.0, b=1.0, y_true=0.0)
     >>> print(f"{steps.a:.6f} {steps.loss:.6f} {steps.dL_dw:.6f}")
-    0.999089 0.998179 0.003637
+    0.999089 0.998179 0.003638
     >>> fastgd.derive(x=[1.0, -1.0], w=[0.5, 0.5], b=0.0, y_true=1.0).dL_dw
     array([-0.25,  0.25])
     """

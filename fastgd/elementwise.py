@@ -1,12 +1,21 @@
-"""exp, expm1, log1p, sigmoid, tanh and softplus, for scalars and arrays, in Python and in compiled code.
+"""exp, expm1, log1p, sigmoid, tanh and softplus, of numbers and of arrays, in Python and in compiled code.
 
-Numba's own functions are calls of the C library, one number at a time. These are straight-line arithmetic
-(range reduction, then a polynomial), so a loop over them becomes vector code wherever they are inlined, in float32
-and in float64 alike. Two functions of the same argument share what they have in common: a loss that asks for
-`softplus(z)` and `sigmoid(z)` pays for one exponential.
+Numba's own functions call the C library for one number at a time. These are straight-line arithmetic (range
+reduction, then a polynomial), so a loop over them becomes vector code wherever they are inlined: a sigmoid takes
+0.15 ns in float32 and 0.41 in float64 with vectors of 512 bits, and twice that with 256. (Loop over an array's size:
+a loop of literal length, such as `range(16)`, is unrolled into single numbers before it can become vectors.) Functions
+of one argument share their parts: `softplus(z)` beside `sigmoid(z)` needs no second exponential.
 
-The method is Cody and Waite's (*Software Manual for the Elementary Functions*, 1980): x = k ln 2 + r with
-|r| ≤ ln 2 / 2, so that e^x = 2^k e^r; and for the logarithm fdlibm's, log(1 + f) = 2 artanh(s) with s = f / (2 + f).
+All of them take real numbers and arrays of any shape. float32 stays float32, float16 becomes float32 (in Python: Numba
+has no float16), and integers become float64. An array gives a new C-ordered array; a strided, Fortran-ordered,
+byte-swapped or misaligned one is copied first. A Python number gives a Python float. NaN gives NaN, and infinity
+the limit. Anything else is a `TypeError` (`TypingError` in compiled code) that names the argument.
+
+The stated errors are in units in the last place (ULP) of the true value. They hold for every float32 (each of them
+was tried) and for the float64 of the tests.
+
+The method is that of W. J. Cody and W. Waite, *Software Manual for the Elementary Functions* (1980): x = k ln 2 + r
+with |r| ≤ ln 2 / 2, so that e^x = 2^k e^r. The logarithm is fdlibm's: log(1 + f) = 2 artanh(s), s = f / (2 + f).
 """
 
 import math
@@ -15,11 +24,12 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import types, typeof
+from numba import typeof, types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
+from fastgd import _check
 from fastgd._jit import kernel
 
 
@@ -28,13 +38,13 @@ class _Constants(NamedTuple):
 
     mantissa: int  # bits
     bias: int  # of the exponent
-    shifter: float  # x + shifter rounds x to an integer k; the sum's last bits are then k + 2 bias
+    shifter: float  # x + shifter rounds x to an integer, and the sum's last bits are that integer
     log2_e: float
     ln2_hi: float  # so few bits that k ln2_hi is exact
     ln2_lo: float
     sqrt2: float
-    exp_min: float  # e^x is 0 below, infinite above
-    exp_max: float
+    exp_min: float  # below, e^x is 0; here 2^(k + 64) is so too, exactly, and saturated values meet no denormal number
+    exp_max: float  # above, e^x is infinite
     saturation: float  # e^-x is lost beside 1
     tiny: float  # x² is lost beside x
     exp: tuple  # (e^r - 1 - r) / r² in powers of r, |r| ≤ ln 2 / 2
@@ -44,11 +54,10 @@ class _Constants(NamedTuple):
 def _constants_of(dtype, ln2, exp_range, exp, log):
     info = np.finfo(dtype)
     eps = float(info.eps)
-    bias = info.maxexp - 1
     return _Constants(
         mantissa=info.nmant,
-        bias=bias,
-        shifter=dtype(1.5 / eps + 2 * bias),
+        bias=info.maxexp - 1,
+        shifter=dtype(1.5 / eps),
         log2_e=dtype(1 / math.log(2)),
         ln2_hi=dtype(ln2[0]),
         ln2_lo=dtype(ln2[1]),
@@ -63,18 +72,18 @@ def _constants_of(dtype, ln2, exp_range, exp, log):
 
 
 # The coefficients are minimax (Remez's exchange in 50 digits), weighted so that the relative error of e^r - 1 and of
-# log(1 + f) is least, and then rounded. They add at most 0.15 ULP.
+# log(1 + f) is least, and then rounded.
 _SINGLE = _constants_of(
     np.float32,
     ln2=(355 / 512, -2.1219444005469057e-04),
-    exp_range=(-104, 89),
+    exp_range=(-191 * math.log(2), 89),
     exp=(0.5, 0.16666542, 0.04166628, 0.0083666295, 0.0013946509),
     log=(0.66666675, 0.39998978, 0.28614497, 0.21450907, 0.24221273),
 )
 _DOUBLE = _constants_of(
     np.float64,
     ln2=(0.6931471803691238, 1.9082149292705877e-10),
-    exp_range=(-746, 710),
+    exp_range=(-1087 * math.log(2), 710),
     exp=(
         0.5000000000000006,
         0.16666666666666685,
@@ -102,7 +111,7 @@ _DOUBLE = _constants_of(
 )
 
 
-# The primitives are intrinsics, which cost nothing to compile: as functions they took 0.3 s off every first run.
+# The primitives are intrinsics, which cost nothing to compile: as functions they took 0.3 s of every first run.
 
 
 @intrinsic
@@ -115,20 +124,21 @@ def _constants(typing_context, x):
 
 @intrinsic
 def _bits(typing_context, x):
-    """The integer with the bits of x."""
+    """The integer that has the bits of x."""
     kind = types.int32 if x == types.float32 else types.int64
     return kind(x), lambda context, builder, signature, args: builder.bitcast(args[0], context.get_value_type(kind))
 
 
 @intrinsic
-def _float(typing_context, x, bits):
-    """The number of x's type with the last bits of an integer."""
+def _power_of_two(typing_context, x, k):
+    """2^k in x's type; only the last bits of k count."""
+    constants, bits = (_SINGLE, ir.IntType(32)) if x == types.float32 else (_DOUBLE, ir.IntType(64))
 
     def generate(context, builder, signature, args):
-        number = args[0].type
-        return builder.bitcast(builder.trunc(args[1], ir.IntType(32 if x == types.float32 else 64)), number)
+        biased = builder.add(builder.trunc(args[1], bits), bits(constants.bias))
+        return builder.bitcast(builder.shl(biased, bits(constants.mantissa)), args[0].type)
 
-    return x(x, bits), generate
+    return x(x, k), generate
 
 
 @intrinsic
@@ -146,19 +156,20 @@ def _polynomial(typing_context, x, coefficients):
 
         while len(terms) > 3:
             pairs = [multiply_add(terms[i], x, terms[i + 1]) for i in range(0, len(terms) - 1, 2)]
-            terms = pairs + terms[len(pairs) * 2 :]
+            terms = pairs + terms[2 * len(pairs) :]
             x = builder.fmul(x, x)
-        return reduce(lambda high, low: multiply_add(low, x, high), reversed(terms))
+        return reduce(lambda above, term: multiply_add(term, x, above), reversed(terms))
 
     return x(x, coefficients), generate
 
 
-# Selects below are written so that NaN falls through them, and so that they become one minimum or maximum.
+# `max(x, limit)` keeps a NaN that comes first, and is one instruction. Two conditional expressions, one after the
+# other, were merged into a compare and a masked select: 0.15 ns instead of 0.12 for exp.
 
 
 @kernel(inline=True)
 def _reduce(x):
-    """An integer whose last bits are k + 2 bias, and r, where x = k ln 2 + r."""
+    """An integer whose last bits are k, and r, where x = k ln 2 + r."""
     c = _constants(x)
     shifted = x * c.log2_e + c.shifter
     k = shifted - c.shifter
@@ -167,46 +178,38 @@ def _reduce(x):
 
 @kernel(inline=True)
 def _scaled_exp(s, r, less):
-    """s e^r - less, with s a power of two: the polynomial is added last, so that its roundings count for little."""
-    c = _constants(r)
-    return (s * (r * r)) * _polynomial(r, c.exp) + (s * r + (s - less))
+    """Compute s e^r - less, for s a power of two.
+
+    The polynomial could be added last: a chain shorter by 0.4 ns in 15, but sigmoid's error would be up to 2.2 ULP.
+    """
+    return s * (r + r * r * _polynomial(r, _constants(r).exp)) + (s - less)
 
 
 @kernel(inline=True)
-def _exp_negative(x):
+def _exp_of_negative(x):
     """e^x where x ≤ 0: there is no overflow to look after."""
     c = _constants(x)
     T = type(x)
-    k, r = _reduce(c.exp_min if x < c.exp_min else x)
-    # 2^k in two factors, since k may be below the least exponent; this one is ready before the polynomial.
-    s = _float(x, (k - c.bias + 64) << c.mantissa) * T(2.0**-64)
+    k, r = _reduce(max(x, c.exp_min))
+    s = _power_of_two(x, k + 64) * T(2.0**-64)  # k may be below the least exponent
     return _scaled_exp(s, r, T(0))
 
 
 @kernel(inline=True)
 def _log1p_reduced(f):
     """log(1 + f) where √½ - 1 ≤ f ≤ 1."""
+    c = _constants(f)
     T = type(f)
     s = f / (T(2) + f)
-    s2 = s * s
-    # 2 artanh(s) = 2s + s³ (...), and 2s = f - s f: f is exact, and what is taken from it is smaller.
-    return f - s * (f - s2 * _polynomial(s2, _constants(f).log))
+    # What is added is too little to matter, but keeps s⁴ from being denormal, and slow, in softplus beyond |x| = 22.
+    s2 = s * s + c.tiny * c.tiny
+    # 2 artanh(s) = 2s + s³ (...), and 2s = f - s f, where f is exact and the rest is smaller.
+    return f - s * (f - s2 * _polynomial(s2, c.log))
 
 
 def _verb(body):
-    """Make a compiled scalar function one of Python and of compiled code, for scalars and arrays.
-
-    Parameters
-    ----------
-    body : callable
-        From a float32 to a float32, from a float64 to a float64; compiled here.
-
-    Returns
-    -------
-    callable
-        What the module's docstring promises, with the name and the docstring of `body`.
-    """
-    expected = f"{body.__name__}(x): x must be a real number or an array of real numbers, got "
+    """Make a verb, for numbers and arrays, of a function from float32 to float32 and from float64 to float64."""
+    name = body.__name__
 
     @kernel
     def fill(x, out):
@@ -215,68 +218,113 @@ def _verb(body):
 
     @wraps(body)
     def verb(x):
-        array = np.asarray(x)
-        if array.dtype.kind not in "iuf":
-            raise TypeError(f"{expected}{array.dtype}")
-        dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize <= 4 else np.float64
-        values = np.ascontiguousarray(array, dtype).reshape(-1)
+        given = np.asarray(x)
+        values = _check.array(name, "x", given.reshape(-1), 1)
         out = np.empty_like(values)
-        fill(values if values.flags.carray else values.copy(), out)  # one compiled form: aligned and writeable
+        fill(values, out)
         if isinstance(x, np.generic):
             return out[0]
-        return float(out[0]) if isinstance(x, int | float) else out.reshape(array.shape)
+        return float(out[0]) if isinstance(x, int | float) else out.reshape(given.shape)
 
     @overload(verb, jit_options={"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True})
-    def choose(x):
+    def compiled_verb(x):
         number = x.dtype if isinstance(x, types.Array) else x
         if number not in (types.float32, types.float64) and not isinstance(number, types.Integer):
-            raise TypingError(f"{expected}{x}")
-        if x in (types.float32, types.float64):
-            return body
-        if number is x:
-            return lambda x: verb(np.float64(x))
-        T = np.float32 if number == types.float32 else np.float64
+            raise TypingError(
+                f"{name}: x must be a real number or an array of them (float32, float64, integer), got {x}"
+            )
+        if not isinstance(x, types.Array):
+            return (lambda x: verb(np.float64(x))) if isinstance(x, types.Integer) else body
+        dtype = np.float32 if number == types.float32 else np.float64
 
-        def each(x):
-            out = np.empty(x.shape, T)
-            fill(np.ascontiguousarray(x).reshape(-1).astype(T), out.reshape(-1))
+        def filled(x):
+            out = np.empty(x.shape, dtype)
+            fill(np.ascontiguousarray(x).reshape(-1), out.reshape(-1))
             return out
 
-        return each
+        return filled
 
     return verb
 
 
 @_verb
 def exp(x):
-    """Compute e^x."""
+    """Compute the exponential e^x, within 1.5 ULP.
+
+    Parameters
+    ----------
+    x : number or ndarray
+        Of any shape.
+
+    Returns
+    -------
+    number or ndarray
+        Of the shape of `x`.
+
+    Examples
+    --------
+    >>> exp(np.array([0, 1]))
+    array([1.        , 2.71828183])
+    """
     c = _constants(x)
-    x = c.exp_min if x < c.exp_min else x
-    x = c.exp_max if x > c.exp_max else x
-    k, r = _reduce(x)
-    half = k >> 1  # 2^k in two factors: either of them may be out of range
-    return _scaled_exp(_float(x, half << c.mantissa), r, type(x)(0)) * _float(x, (k - half) << c.mantissa)
+    k, r = _reduce(min(max(x, c.exp_min), c.exp_max))
+    half = k >> 1  # 2^k in two factors, since it may be out of range at either end
+    return _scaled_exp(_power_of_two(x, half), r, type(x)(0)) * _power_of_two(x, k - half)
 
 
 @_verb
 def expm1(x):
-    """Compute e^x - 1."""
+    """Compute e^x - 1, within 2 ULP, however small x is.
+
+    Parameters
+    ----------
+    x : number or ndarray
+        Of any shape.
+
+    Returns
+    -------
+    number or ndarray
+        Of the shape of `x`.
+
+    Examples
+    --------
+    >>> expm1(1e-20)
+    1e-20
+    """
     c = _constants(x)
     T = type(x)
-    y = -c.saturation if x < -c.saturation else x
-    y = c.exp_max if y > c.exp_max else y
-    k, r = _reduce(y)
-    y = T(2) * _scaled_exp(_float(x, (k - c.bias - 1) << c.mantissa), r, T(0.5))  # 2^128 is out of range, 2^127 is not
+    k, r = _reduce(min(max(x, -c.saturation), c.exp_max))
+    s = _power_of_two(x, k - 1)  # 2^k may be out of range, its half is not
+    # The polynomial is added last: `_scaled_exp` would cancel digits for x a little above ½ ln 2 (2.2 ULP, not 1.7).
+    y = T(2) * ((s * (r * r)) * _polynomial(r, c.exp) + (s * r + (s - T(0.5))))
     return x if abs(x) < c.tiny else y
 
 
 @_verb
 def log1p(x):
-    """Compute log(1 + x)."""
+    """Compute the natural logarithm of 1 + x, within 2 ULP, however small x is.
+
+    It is minus infinity at -1, and NaN below.
+
+    Parameters
+    ----------
+    x : number or ndarray
+        Of any shape.
+
+    Returns
+    -------
+    number or ndarray
+        Of the shape of `x`.
+
+    Examples
+    --------
+    >>> log1p(1e-20)
+    1e-20
+    """
     c = _constants(x)
     T = type(x)
-    k = (_bits((T(1) + x) * c.sqrt2) >> c.mantissa) - c.bias
-    s = _float(x, (c.bias + 2 - k) << c.mantissa)  # 4 2^-k, since 2^-128 is out of range
+    k = (_bits((T(1) + x) * c.sqrt2) >> c.mantissa) - c.bias  # √½ ≤ 2^-k (1 + x) < √2
+    s = _power_of_two(x, 2 - k)  # 2^-k may be out of range, four times that is not
     f = (T(0.25) * x) * s + (T(0.25) * s - T(1))
     y = T(k) * c.ln2_hi + (T(k) * c.ln2_lo + _log1p_reduced(f))
     y = x if (abs(x) < c.tiny) | (x == T(np.inf)) else y
@@ -286,26 +334,78 @@ def log1p(x):
 
 @_verb
 def sigmoid(x):
-    """Compute 1 / (1 + e^-x)."""
+    """Compute the logistic function σ(x) = 1 / (1 + e^-x), within 2 ULP.
+
+    Parameters
+    ----------
+    x : number or ndarray
+        Of any shape.
+
+    Returns
+    -------
+    number or ndarray
+        Of the shape of `x`.
+
+    Examples
+    --------
+    >>> sigmoid(0.0)
+    0.5
+    """
     T = type(x)
-    e = _exp_negative(-abs(x))
+    e = _exp_of_negative(-abs(x))
+    # σ(x) is 1 / (1 + e) for x ≥ 0 and e / (1 + e) below: that quotient itself is off by up to 2.4 ULP. n - n q with
+    # q = e / (1 + e) = σ(-|x|), whose error counts for less, by 1.7, at 0.01 ns more.
     n = e if x < T(0) else T(1)
     return n - n * (e / (T(1) + e))
 
 
 @_verb
 def tanh(x):
-    """Compute tanh."""
+    """Compute the hyperbolic tangent, within 3 ULP, and exactly odd: tanh(-x) = -tanh(x).
+
+    Parameters
+    ----------
+    x : number or ndarray
+        Of any shape.
+
+    Returns
+    -------
+    number or ndarray
+        Of the shape of `x`.
+
+    Examples
+    --------
+    >>> tanh(np.array([-20.0, 0.0, 20.0]))
+    array([-1.,  0.,  1.])
+    """
     c = _constants(x)
     T = type(x)
-    a = abs(x)
-    k, r = _reduce(T(-2) * (c.saturation if a > c.saturation else a))
-    t = _scaled_exp(_float(x, (k - c.bias) << c.mantissa), r, T(1))
+    k, r = _reduce(T(-2) * min(abs(x), c.saturation))
+    t = _scaled_exp(_power_of_two(x, k), r, T(1))  # e^-2|x| - 1
     return math.copysign(t / (t + T(2)), x)
 
 
 @_verb
 def softplus(x):
-    """Compute log(1 + e^x)."""
+    """Compute log(1 + e^x), within 3 ULP: max(x, 0) + log(1 + e^-|x|).
+
+    The cross-entropy of a logit z and a target y is softplus(z) - y z. Written
+    max(z, 0) - y z + softplus(-|z|), it keeps its digits where it is small.
+
+    Parameters
+    ----------
+    x : number or ndarray
+        Of any shape.
+
+    Returns
+    -------
+    number or ndarray
+        Of the shape of `x`.
+
+    Examples
+    --------
+    >>> softplus(np.array([-1000, 0, 1000]))
+    array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
+    """
     T = type(x)
-    return (T(0) if x < T(0) else x) + _log1p_reduced(_exp_negative(-abs(x)))
+    return max(x, T(0)) + _log1p_reduced(_exp_of_negative(-abs(x)))

@@ -19,6 +19,7 @@ def squared_error(a, y):
 def cross_entropy_from_logit(z, a, y):
     """L = -y ln a - (1 - y) ln(1 - a) for a = σ(z), and dL/dz = a - y.
 
-    ln(1 + e^z) - y·z is the same number without the logarithm of a rounded a.
+    ln(1 + e^-|z|) + max(z, 0) - y·z is the same number, without the logarithm of a rounded a, and to full
+    accuracy where the answer is confident and right.
     """
-    return softplus(z) - y * z, a - y
+    return softplus(-abs(z)) + (max(z, type(z)(0)) - y * z), a - y

@@ -1,6 +1,6 @@
 """What a training run returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ class Progress(NamedTuple):
     params: np.ndarray  # a copy of the parameters
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class FitResult:
     """The result of `fit`.
 
@@ -58,7 +58,7 @@ class FitResult:
     n_epochs: int
     n_steps: int
     seconds: float
-    checkpoint: Any = field(compare=False)  # what `fit(resume=...)` goes on from
+    checkpoint: Any  # what `fit(resume=...)` goes on from
 
     def predict(self, X):
         """Return the model's outputs for rows of data.

@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -12,17 +13,20 @@ from fastgd._jit import kernel
 from fastgd._loop import Data, Plan
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, ScheduleKernels, kernels_for
 from fastgd._run import Checkpoint, Run, copies
-from fastgd.batches import ORDERS, SEQUENTIAL
+from fastgd._threads import usable
+from fastgd.batches import ORDERS, SEQUENTIAL, split
 from fastgd.clipping import NoClipping
 from fastgd.gradients import block_rows
 from fastgd.optimizers import Adam
 from fastgd.results import FitResult, Progress
-from fastgd.verbs import init_params
 
 _CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
-_CACHE_BYTES = 1 << 21  # rows of a larger X are prefetched when they are taken in random order
 _WINDOW_BYTES = 1 << 18  # of X, shuffled as one by "block-shuffled": a share of the second-level cache
 _NEIGHBOUR_BYTES = 1 << 12  # of X, that "block-shuffled" keeps together
+_PART = 1 << 24  # numbers that are checked without looking for Ctrl-C,
+_PART_ROWS = 1 << 22  # and rows that are dealt out
+_MOST_ROWS = (1 << 32) - 1  # rows are counted in 32 bits
+_MOST = (1 << 63) - 1  # and the rest in 64
 _POLICIES = ("stop", "raise", "skip")  # by the loop's codes
 
 
@@ -69,8 +73,8 @@ def fit(
     lr : float or NamedTuple
         The learning rate, or a schedule, whose time is measured in epochs, fractional: it moves at every step.
     batch_size : int or None
-        Rows a step; 1 is the stochastic method, None (or anything from n up) the full batch. The last, short batch of an epoch is
-        used too, its mean being over its own rows.
+        Rows a step; 1 is the stochastic method, None (or anything from n up) the full batch. The last, short
+        batch of an epoch is used too, its mean being over its own rows.
     epochs : int
         Passes over the rows, in all: a resumed run counts those before.
     order : {"shuffled", "block-shuffled", "sequential"}
@@ -105,11 +109,12 @@ def fit(
         and optimiser must be the same.
     callback : callable, optional
         ``callback(progress)``, called after every epoch and between the chunks of a long one, with `epoch`,
-        `step`, `loss`, `lr`, `params`. Raising StopIteration ends the run.
+        `step`, `loss`, `lr`, `params`. Raising StopIteration ends the run; anything else is passed on.
     progress : bool
         Show a progress bar.
     threads : int
-        At most so many threads for large batches. The result has the same bits for any number.
+        At most so many threads for large batches (and no more than there are processors). The result has the
+        same bits for any number.
 
     Returns
     -------
@@ -144,19 +149,19 @@ def fit(
     ('max_epochs', array([ 2. , -1. ,  0.5]))
     """
     started = time.perf_counter()
-    X, y = _check.data("fit", X, y)
-    n_rows, n_columns = X.shape
-    kernels = kernels_for("fit", ModelKernels, model)
-    kernels_for("fit", OptimizerKernels, optimizer)
+    kernels = kernels_for("fit: model", ModelKernels, model)
+    kernels_for("fit: optimizer", OptimizerKernels, optimizer)
     if isinstance(lr, tuple):
-        kernels_for("fit", ScheduleKernels, lr)
+        kernels_for("fit: lr", ScheduleKernels, lr)
     else:
         lr = _check.number("fit", "lr", lr, _check.nonnegative)
     rule = NoClipping() if clip is None else clip
-    kernels_for("fit", ClippingKernels, rule)
-    epochs = _check.integer("fit", "epochs", epochs, least=0)
-    seed = _check.integer("fit", "seed", seed, least=0)
-    threads = _check.integer("fit", "threads", threads, least=1)
+    kernels_for("fit: clip", ClippingKernels, rule)
+    if batch_size is not None:
+        batch_size = _check.integer("fit", "batch_size", batch_size, least=1)
+    epochs = min(_check.integer("fit", "epochs", epochs, least=0), _MOST)
+    seed = _check.integer("fit", "seed", seed, least=0, most=_MOST)
+    threads = usable(_check.integer("fit", "threads", threads, least=1))
     patience = _check.integer("fit", "patience", patience, least=1)
     tol = None if tol is None else _check.number("fit", "tol", tol, _check.nonnegative)
     gtol = -1.0 if gtol is None else _check.number("fit", "gtol", gtol, _check.nonnegative)
@@ -165,74 +170,46 @@ def fit(
     max_seconds = math.inf if max_seconds is None else _check.number("fit", "max_seconds", max_seconds, _check.positive)
     if callback is not None and not callable(callback):
         raise TypeError(f"fit: callback must be callable, got {type(callback).__name__}")
-    _check.boolean("fit", "progress", progress)
+    progress = _check.boolean("fit", "progress", progress)
     _warn_of_long_schedule(lr, epochs)
 
-    _require_finite("X", X)
-    _require_finite("y", y)
-    kernels.check(model, X=X, y=y)
-    weight = _weights(sample_weight, X)
-    held_out, rows = _validation(validation, model, kernels, X, y, weight, seed)
-    n_train = n_rows if rows is None else rows.size
-    batch_size = n_train if batch_size is None else _check.integer("fit", "batch_size", batch_size, least=1)
-    if batch_size >= n_train:
-        batch_size, order_code = n_train, SEQUENTIAL
-    row_bytes = X.strides[0] if n_columns > 1 else X.itemsize
-    neighbours = max(1, _NEIGHBOUR_BYTES // row_bytes)
-    plan = Plan(
-        batch_size=batch_size,
-        block=block_rows.py_func(n_columns),
-        order=order_code,
-        seed=seed,
-        neighbours=neighbours,
-        window=neighbours * max(1, _WINDOW_BYTES // (neighbours * row_bytes)),
-        prefetch=order_code != SEQUENTIAL and X.nbytes > _CACHE_BYTES,
-        on_nonfinite=policy,
-        gtol=gtol,
-    )
-    order_of_rows = np.arange(n_train, dtype=np.uint32) if rows is None else rows.copy()
-    data = Data(X, y, weight, np.empty(0, np.uint32) if rows is None else rows, order_of_rows)
-    params = _initial_params(params, resume, model, kernels, seed, X.dtype)
-    run = Run(model, optimizer, rule, lr, data, plan, params, threads)
-    watch = _Watch(tol, patience)
-    if resume is not None:
-        watch = _go_on(run, resume, watch)
-
-    bar = _bar(run.epoch, epochs) if progress else None
-    status = "max_epochs"
-    every_epoch = callback is not None or held_out is not None or tol is not None
     with Interrupts() as interrupts:
-        while run.epoch < epochs and status == "max_epochs":
-            epoch = run.epoch
-            seconds = min(_CHUNK_SECONDS, max(1e-3, max_seconds - (time.perf_counter() - started)))
-            outcome = run.advance(seconds, epoch + 1 if every_epoch else epochs)
-            if outcome == _loop.CONVERGED:
-                status = "converged"
-            elif outcome != _loop.RUNNING:
-                status = "diverged"
-                break
-            if run.epoch > epoch:
-                if held_out is not None:
-                    run.history[-1, _loop.HISTORY.index("val_loss")] = run.mean_loss(held_out)
-                if every_epoch and watch.is_over(run, held_out is not None):
-                    status = "converged"
-            if bar is not None:
-                _show(bar, run)
-            if callback is not None and status == "max_epochs":
-                try:
-                    callback(Progress(run.epoch, run.step, run.running_loss(), run.last_lr(), run.evaluation_params()))
-                except StopIteration:
-                    status = "stopped"
-            if interrupts.requested:
-                status = "interrupted"
-            elif time.perf_counter() - started >= max_seconds and run.epoch < epochs and status == "max_epochs":
-                status = "max_seconds"
-    if bar is not None:
-        bar.close()
+        X, y = _data("fit", X, y, model, kernels, interrupts)
+        weight = _weights(sample_weight, X, interrupts)
+        held_out, rows = _validation(validation, model, kernels, X, y, weight, seed, interrupts)
+        n_rows, n_columns = X.shape
+        n_train = n_rows if rows is None else rows.size
+        if batch_size is None or batch_size >= n_train:
+            batch_size, order_code = n_train, SEQUENTIAL
+        row_bytes = n_columns * X.itemsize
+        neighbours = max(1, _NEIGHBOUR_BYTES // row_bytes)
+        plan = Plan(
+            batch_size=batch_size,
+            block=block_rows.py_func(n_columns),
+            order=order_code,
+            seed=seed,
+            neighbours=neighbours,
+            window=neighbours * max(1, _WINDOW_BYTES // (neighbours * row_bytes)),
+                on_nonfinite=policy,
+            gtol=gtol,
+        )
+        order_of_rows = np.arange(n_train, dtype=np.uint32) if rows is None else rows.copy()
+        data = Data(X, y, weight, np.empty(0, np.uint32) if rows is None else rows, order_of_rows)
+        params = _initial_params(params, resume, model, kernels, seed, X.dtype)
+        run = Run(model, optimizer, rule, lr, data, plan, params, threads)
+        watch = _Watch(tol, patience)
+        if resume is not None:
+            _go_on(run, resume, watch)
+        with _bar(run.epoch, epochs) if progress else nullcontext() as bar:
+            status, outcome = _run_until_over(
+                run, watch, held_out, epochs, started + max_seconds, callback, bar, interrupts
+            )
+
+    message = _what_happened(status, run, outcome)
     if status == "diverged":
         if on_nonfinite == "raise":
-            raise FloatingPointError(f"fit: {_what_happened(status, run, outcome)}")
-        warnings.warn(f"fit: {_what_happened(status, run, outcome)}", RuntimeWarning, stacklevel=2)
+            raise FloatingPointError(f"fit: {message}")
+        warnings.warn(f"fit: {message}", RuntimeWarning, stacklevel=2)
     history = run.history_so_far()
     best = watch.best_params if held_out is not None else None
     return FitResult(
@@ -242,7 +219,7 @@ def fit(
         loss=float(history["loss"][-1]) if history["loss"].size else math.nan,
         history=history,
         status=status,
-        message=_what_happened(status, run, None if status != "diverged" else outcome),
+        message=message,
         n_epochs=run.epoch,
         n_steps=run.step,
         seconds=time.perf_counter() - started,
@@ -250,34 +227,67 @@ def fit(
     )
 
 
+def _run_until_over(run, watch, held_out, epochs, deadline, callback, bar, interrupts):
+    """Run chunk after chunk; return the status, and what the loop said last."""
+    every_epoch = callback is not None or held_out is not None or watch.tol is not None
+    outcome = _loop.RUNNING
+    while not interrupts.requested:
+        if watch.epoch == run.epoch:  # else Ctrl-C came during validation, and the run goes on from there
+            if run.epoch >= epochs:
+                return "max_epochs", outcome
+            seconds = min(_CHUNK_SECONDS, max(1e-3, deadline - time.perf_counter()))
+            outcome = run.advance(seconds, run.epoch + 1 if every_epoch else epochs)
+            if outcome in (_loop.NONFINITE_GRADIENT, _loop.NONFINITE_PARAMS):
+                return "diverged", outcome
+        status = "converged" if outcome == _loop.CONVERGED else None
+        if run.epoch > watch.epoch and watch.is_over(run, held_out, interrupts):
+            status = "converged"
+        if bar is not None:
+            _show(bar, run)
+        if callback is not None:
+            try:
+                callback(Progress(run.epoch, run.step, run.running_loss(), run.last_lr(), run.evaluation_params()))
+            except StopIteration:
+                status = status or "stopped"
+        if status is None and time.perf_counter() >= deadline and run.epoch < epochs:
+            status = "max_seconds"
+        if status is not None and not interrupts.requested:
+            return status, outcome
+    return "interrupted", outcome
+
+
 class _Watch:
     """Early stopping: the best loss so far, how long ago it was, and with validation its parameters."""
 
     def __init__(self, tol, patience):
         self.tol, self.patience = tol, patience
+        self.epoch = 0  # the last one looked at
         self.best, self.waited = math.inf, 0
         self.best_validation, self.best_params = math.inf, None
 
-    def is_over(self, run, validated):
+    def is_over(self, run, held_out, interrupts):
         """Look at the epoch just completed."""
-        row = dict(zip(_loop.HISTORY, run.history[-1], strict=True))
-        loss = row["val_loss"] if validated else row["loss"]
-        if validated and loss < self.best_validation:
-            self.best_validation, self.best_params = loss, run.evaluation_params()
+        if held_out is not None:
+            val_loss = run.mean_loss(held_out, interrupts)
+            if val_loss is None:
+                return False
+            run.history[-1, _loop.HISTORY.index("val_loss")] = val_loss
+            if val_loss < self.best_validation:
+                self.best_validation, self.best_params = val_loss, run.evaluation_params()
+        self.epoch = run.epoch
         if self.tol is None:
             return False
+        loss = run.history[-1, _loop.HISTORY.index("loss" if held_out is None else "val_loss")]
         if loss < self.best - self.tol:
             self.best, self.waited = loss, 0
         else:
             self.waited += 1
         return self.waited >= self.patience
 
-    def copy(self):
-        """An equal watch, for a run that goes on."""
-        other = _Watch(self.tol, self.patience)
-        other.best, other.waited = self.best, self.waited
-        other.best_validation, other.best_params = self.best_validation, self.best_params
-        return other
+    def go_on(self, before):
+        """Take over what another watch has seen, under the rules of this one."""
+        self.epoch, self.best, self.waited = before.epoch, before.best, before.waited
+        self.best_validation, self.best_params = before.best_validation, before.best_params
 
 
 def _what_happened(status, run, outcome):
@@ -307,8 +317,9 @@ def _warn_of_long_schedule(lr, epochs):
 
 @kernel
 def all_finite(bits, exponent):
-    """Whether no number has an exponent of ones: NaN or infinity. On integers, since a floating-point search does
-    not vectorise.
+    """Whether no number has an exponent of ones: NaN or infinity.
+
+    On integers, since a floating-point search does not vectorise.
     """
     largest = bits.dtype.type(0)
     for i in range(bits.size):
@@ -316,41 +327,55 @@ def all_finite(bits, exponent):
     return largest != exponent
 
 
-def _require_finite(name, array):
-    """Raise ValueError where an array has NaN or infinity, at the cost of one read."""
+def _require_finite(owner, name, array, interrupts):
+    """Raise ValueError where an array has NaN or infinity, at the cost of one read; stop looking after Ctrl-C."""
     unsigned = np.dtype(f"u{array.itemsize}").type
     exponent = unsigned(0x7F800000 if array.itemsize == 4 else 0x7FF0000000000000)
     bits = array.reshape(-1).view(unsigned)
-    for start in range(0, bits.size, 1 << 24):  # in parts, so that Ctrl-C is heard
-        if not all_finite(bits[start : start + (1 << 24)], exponent):
-            first = start + np.flatnonzero(~np.isfinite(array.reshape(-1)[start : start + (1 << 24)]))[0]
+    for start in range(0, bits.size, _PART):
+        if interrupts.requested:
+            return
+        if not all_finite(bits[start : start + _PART], exponent):
+            flat = array.reshape(-1)
+            first = start + np.flatnonzero(~np.isfinite(flat[start : start + _PART]))[0]
             place = ", ".join(str(int(i)) for i in np.unravel_index(first, array.shape))
-            raise ValueError(f"fit: {name} must be finite, got {array.reshape(-1)[first]} at [{place}]")
+            raise ValueError(f"{owner}: {name} must be finite (in {array.dtype}), got {flat[first]} at [{place}]")
 
 
-def _weights(sample_weight, X):
+def _data(owner, X, y, model, kernels, interrupts, dtype=None):
+    """Rows and targets that suit the model."""
+    X, y = _check.data(owner, X, y, dtype)
+    if len(X) > _MOST_ROWS:
+        raise ValueError(f"{owner}: X must have at most {_MOST_ROWS} rows, got {len(X)}")
+    _require_finite(owner, "X", X, interrupts)
+    _require_finite(owner, "y", y, interrupts)
+    try:
+        kernels.check(model, X=X, y=y)
+    except ValueError as error:
+        raise ValueError(f"{owner}: {error}") from None
+    return X, y
+
+
+def _weights(sample_weight, X, interrupts):
     if sample_weight is None:
         return np.ones(1, X.dtype)
     weight = _check.array("fit", "sample_weight", sample_weight, 1, X.dtype)
     _check.same_length("fit", "sample_weight", weight, "X", X)
-    _require_finite("sample_weight", weight)
+    _require_finite("fit", "sample_weight", weight, interrupts)
     if weight.min() < 0 or weight.max() == 0:
         raise ValueError("fit: sample_weight must be 0 or larger, and not all 0")
     # An array of one is taken for the weight of all rows: with one row these are the same.
     return weight
 
 
-def _validation(validation, model, kernels, X, y, weight, seed):
+def _validation(validation, model, kernels, X, y, weight, seed, interrupts):
     """The data to watch, or None, and the rows to train on, or None for all."""
     if validation is None:
         return None, None
     if isinstance(validation, tuple | list):
         if len(validation) != 2:
             raise ValueError(f"fit: validation must be a pair (X, y) or a share, got {len(validation)} items")
-        X_val, y_val = _check.data("fit", *validation, X.dtype)
-        _require_finite("validation X", X_val)
-        _require_finite("validation y", y_val)
-        kernels.check(model, X=X_val, y=y_val)
+        X_val, y_val = _data("fit: validation", *validation, model, kernels, interrupts, X.dtype)
         rows = np.arange(len(X_val), dtype=np.uint32)
         return Data(X_val, y_val, np.ones(1, X.dtype), rows[:0], rows), None
     share = _check.number(
@@ -359,27 +384,37 @@ def _validation(validation, model, kernels, X, y, weight, seed):
     n_held_out = round(share * len(X))
     if not 0 < n_held_out < len(X):
         raise ValueError(f"fit: validation={share:g} of {len(X)} rows leaves no rows to train on or to hold out")
-    drawn = np.random.default_rng(seed).permutation(len(X)).astype(np.uint32)
-    held_out = Data(X, y, weight, drawn[:0], np.sort(drawn[:n_held_out]))
-    return held_out, np.sort(drawn[n_held_out:])
+    held_out, rows = np.zeros(n_held_out, np.uint32), np.zeros(len(X) - n_held_out, np.uint32)
+    chosen = 0
+    for low in range(0, len(X), _PART_ROWS):
+        if interrupts.requested:
+            break
+        chosen = split(seed, low, min(low + _PART_ROWS, len(X)), held_out, rows, chosen)
+    for use, taken in (("train on", rows), ("hold out", held_out)):
+        if weight.size > 1 and not weight[taken].any() and not interrupts.requested:
+            raise ValueError(f"fit: sample_weight must not be 0 for all the {taken.size} rows to {use}")
+    return Data(X, y, weight, rows[:0], held_out), rows
 
 
 def _initial_params(params, resume, model, kernels, seed, dtype):
-    """A new array: the warm start's, or the model's own beginning."""
+    """A new array: the warm start's, that of the result to go on from, or the model's own beginning."""
     if resume is not None:
         if params is not None:
             raise ValueError("fit: params and resume do not go together")
         if not isinstance(resume, FitResult):
             raise TypeError(f"fit: resume must be a FitResult, got {type(resume).__name__}")
-        if resume.model != model or resume.params.dtype != dtype:
+        if type(resume.model) is not type(model) or resume.model != model or resume.params.dtype != dtype:
             raise ValueError(
-                f"fit: resume was a run of {resume.model} in {resume.params.dtype}, got {model} in {dtype}"
+                f"fit: to resume, the model must be what it was, {resume.model} in {resume.params.dtype}, "
+                f"got {model} in {dtype}"
             )
-        return np.empty_like(resume.params)
+        return resume.checkpoint.arrays[0].copy()
+    owner = "fit"
     if params is None:
-        return init_params(model, seed, dtype)
-    params = _check.parameters("fit", model, kernels.n_params.py_func(model), params, dtype).copy()
-    _require_finite("params", params)
+        owner, params = f"fit: init_params of {type(model).__name__}", kernels.init_params(model, seed, dtype)
+    params = _check.parameters(owner, model, kernels.n_params.py_func(model), params, dtype).copy()
+    if not np.isfinite(params).all():
+        raise ValueError(f"{owner}: params must be finite (in {dtype})")
     return params
 
 
@@ -387,18 +422,18 @@ def _go_on(run, resume, watch):
     """Set a run to where a result was left."""
     before = resume.checkpoint
     same = {
-        "optimizer": (type(before.optimizer), type(run.optimizer)),
+        "optimizer": (before.optimizer, run.optimizer),
         "the number of rows": (before.n_rows, run.n_rows),
-        **{name: (getattr(before.plan, name), getattr(run.plan, name)) for name in ("batch_size", "order", "seed")},
+        "batch_size": (before.plan.batch_size, run.plan.batch_size),
+        "order": (ORDERS[before.plan.order], ORDERS[run.plan.order]),
+        "seed": (before.plan.seed, run.plan.seed),
     }
     for name, (was, now) in same.items():
-        if was != now:
-            raise ValueError(f"fit: to resume, {name} must be what it was, {was}, got {now}")
+        if type(was) is not type(now) or was != now:
+            raise ValueError(f"fit: to resume, {name} must be what it was, {was!r}, got {now!r}")
     run.restore(before.arrays)
-    run.history = before.history
-    watch, rules = before.watch.copy(), watch
-    watch.tol, watch.patience = rules.tol, rules.patience
-    return watch
+    run.append_history(before.history)
+    watch.go_on(before.watch)
 
 
 def _bar(epoch, epochs):

@@ -1,5 +1,7 @@
 """The verbs: what can be done with optimisers, schedules, models and objectives, in Python and in `@njit` code."""
 
+import math
+
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
@@ -10,10 +12,11 @@ from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, Sc
 from fastgd._views import borrowed
 
 # The compiled forms are pasted into their callers: a call through a verb then costs what the kernel costs.
-_PASTED = {"forceinline": True, "nogil": True, "error_model": "numpy"}
+PASTED = {"forceinline": True, "nogil": True, "error_model": "numpy"}
 
 
-def _kernels_in_compiled_code(verb, kind, thing):
+def kernels_in_compiled_code(verb, kind, thing):
+    """`kernels_for`, with the error that Numba shows."""
     try:
         return kernels_for(verb, kind, thing)
     except TypeError as error:
@@ -71,13 +74,14 @@ def init_state(optimizer, params):
     >>> fastgd.init_state(fastgd.Momentum(), np.zeros(2))
     MomentumState(velocity=array([0., 0.]))
     """
+    kernels = kernels_for("init_state", OptimizerKernels, optimizer)
     # The Python form: making a few arrays is not worth a compilation.
-    return kernels_for("init_state", OptimizerKernels, optimizer).init.py_func(optimizer, params)
+    return kernels.init.py_func(optimizer, _check.vector("init_state", "params", params))
 
 
-@overload(init_state, jit_options=_PASTED)
+@overload(init_state, jit_options=PASTED)
 def _init_state(optimizer, params):
-    kernel = _kernels_in_compiled_code("init_state", OptimizerKernels, optimizer).init
+    kernel = kernels_in_compiled_code("init_state", OptimizerKernels, optimizer).init
     return lambda optimizer, params: kernel(optimizer, params)
 
 
@@ -97,6 +101,11 @@ def update(optimizer, lr, grads, state, params):
     params : ndarray of shape (n_params,)
         The parameters, float32 or float64, contiguous.
 
+    Raises
+    ------
+    TypeError, ValueError
+        In Python, for a negative or infinite rate and for arrays that do not fit; the message names the argument.
+
     Examples
     --------
     >>> import numpy as np
@@ -107,12 +116,16 @@ def update(optimizer, lr, grads, state, params):
     >>> params
     array([3.2])
     """
-    kernels_for("update", OptimizerKernels, optimizer).update(optimizer, float(lr), grads, state, params)
+    kernels = kernels_for("update", OptimizerKernels, optimizer)
+    if type(lr) is not float or not 0 <= lr < math.inf:
+        lr = _check.number("update", "lr", lr, _check.nonnegative)
+    _check.gradient("update", grads, params)
+    kernels.update(optimizer, lr, grads, state, params)
 
 
-@overload(update, jit_options=_PASTED)
+@overload(update, jit_options=PASTED)
 def _update(optimizer, lr, grads, state, params):
-    kernel = _kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
+    kernel = kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
     return lambda optimizer, lr, grads, state, params: kernel(
         optimizer, lr, borrowed(grads), borrowed(state), borrowed(params)
     )
@@ -143,15 +156,21 @@ def eval_params(optimizer, state, params, out):
     array([1., 2.])
     """
     kernel = kernels_for("eval_params", OptimizerKernels, optimizer).eval_params
+    _check.vector("eval_params", "params", params)
+    _check.vector("eval_params", "out", out)
+    if out.shape != params.shape or out.dtype != params.dtype:
+        raise ValueError(
+            f"eval_params: out must be like params, {params.shape} of {params.dtype}, got {out.shape} of {out.dtype}"
+        )
     if kernel is copy_params:  # not worth a compilation
         out[:] = params
     else:
         kernel(optimizer, state, params, out)
 
 
-@overload(eval_params, jit_options=_PASTED)
+@overload(eval_params, jit_options=PASTED)
 def _eval_params(optimizer, state, params, out):
-    kernel = _kernels_in_compiled_code("eval_params", OptimizerKernels, optimizer).eval_params
+    kernel = kernels_in_compiled_code("eval_params", OptimizerKernels, optimizer).eval_params
     return lambda optimizer, state, params, out: kernel(optimizer, borrowed(state), borrowed(params), borrowed(out))
 
 
@@ -183,11 +202,11 @@ def learning_rate(schedule, t):
     return kernels_for("learning_rate", ScheduleKernels, schedule).learning_rate(schedule, float(t))
 
 
-@overload(learning_rate, jit_options=_PASTED)
+@overload(learning_rate, jit_options=PASTED)
 def _learning_rate(schedule, t):
     if isinstance(schedule, types.Number):
         return lambda schedule, t: float(schedule)
-    kernel = _kernels_in_compiled_code("learning_rate", ScheduleKernels, schedule).learning_rate
+    kernel = kernels_in_compiled_code("learning_rate", ScheduleKernels, schedule).learning_rate
     return lambda schedule, t: kernel(schedule, float(t))
 
 
@@ -222,9 +241,9 @@ def predict(model, params, X):
     return kernels.predict(model, params, X)
 
 
-@overload(predict, jit_options=_PASTED)
+@overload(predict, jit_options=PASTED)
 def _predict(model, params, X):
-    kernel = _kernels_in_compiled_code("predict", ModelKernels, model).predict
+    kernel = kernels_in_compiled_code("predict", ModelKernels, model).predict
     return lambda model, params, X: kernel(model, params, X)
 
 
@@ -250,9 +269,9 @@ def n_params(model):
     return kernels_for("n_params", ModelKernels, model).n_params.py_func(model)
 
 
-@overload(n_params, jit_options=_PASTED)
+@overload(n_params, jit_options=PASTED)
 def _n_params(model):
-    kernel = _kernels_in_compiled_code("n_params", ModelKernels, model).n_params
+    kernel = kernels_in_compiled_code("n_params", ModelKernels, model).n_params
     return lambda model: kernel(model)
 
 
@@ -264,9 +283,9 @@ def make_scratch(model, params):
     return kernels_for("make_scratch", ModelKernels, model).scratch.py_func(model, params)
 
 
-@overload(make_scratch, jit_options=_PASTED)
+@overload(make_scratch, jit_options=PASTED)
 def _make_scratch(model, params):
-    kernel = _kernels_in_compiled_code("make_scratch", ModelKernels, model).scratch
+    kernel = kernels_in_compiled_code("make_scratch", ModelKernels, model).scratch
     return lambda model, params: kernel(model, params)
 
 
@@ -275,9 +294,9 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
     raise NotImplementedError("add_loss_and_grad is called in compiled code")
 
 
-@overload(add_loss_and_grad, jit_options=_PASTED)
+@overload(add_loss_and_grad, jit_options=PASTED)
 def _add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
-    kernel = _kernels_in_compiled_code("add_loss_and_grad", ModelKernels, model).add_loss_and_grad
+    kernel = kernels_in_compiled_code("add_loss_and_grad", ModelKernels, model).add_loss_and_grad
     return lambda model, params, X, y, weight, rows, scratch, grads: kernel(
         model,
         borrowed(params),
@@ -295,7 +314,7 @@ def clip(rule, norm, grads):
     raise NotImplementedError("clip is called in compiled code")
 
 
-@overload(clip, jit_options=_PASTED)
+@overload(clip, jit_options=PASTED)
 def _clip(rule, norm, grads):
-    kernel = _kernels_in_compiled_code("clip", ClippingKernels, rule).clip
+    kernel = kernels_in_compiled_code("clip", ClippingKernels, rule).clip
     return lambda rule, norm, grads: kernel(rule, norm, borrowed(grads))

@@ -8,9 +8,9 @@ import numpy as np
 from fastgd._check import Range
 from fastgd._jit import kernel
 from fastgd._registry import register_model
-from fastgd._simd import TILE, add_weighted_row, add_weighted_rows, dot_row, dot_rows, prefetch_rows
-from fastgd.activations import ACTIVATIONS, SIGMOID, activate, derivative
-from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, cross_entropy_from_logit, squared_error
+from fastgd._simd import TILE, add_weighted_row, add_weighted_rows, dot_row, dot_rows, locate_rows
+from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
+from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, cross_entropy_from_logit, squared_error
 
 
 class Neuron(NamedTuple):
@@ -52,15 +52,18 @@ class Neuron(NamedTuple):
 
 
 class NeuronScratch(NamedTuple):
-    """What a tile of rows needs between its forward and its backward half."""
+    """What a group of rows needs between its forward and its backward half."""
 
     rows: np.ndarray  # uint32 (TILE,): the last rows, the final one repeated to fill a tile
-    tile: np.ndarray  # (6 * TILE,): the parts below, in one array, so that LLVM sees that they do not overlap
+    places: np.ndarray  # uint64 (GROUP,): where the rows are in memory
+    lanes: np.ndarray  # (5 * GROUP,): the parts below, in one array, so that LLVM sees that they do not overlap
 
 
-Z, TARGET, WEIGHT, DELTA, LOSS, DELTA_SUM = range(0, 6 * TILE, TILE)
-_LANES = np.uint64(TILE)
-_SINGLY = 2  # so many rows left over are faster one by one than as a tile
+GROUP = 4 * TILE  # rows whose forward halves are done before the first backward half
+Z, TARGET, WEIGHT, DELTA, LOSS = range(0, 5 * GROUP, GROUP)
+_TILE = np.uint64(TILE)
+_GROUP_NUMBERS = 3 << 11  # of X in a group at most, so that the backward half finds the rows in the nearest cache
+_SINGLY = np.uint64(2)  # so many rows left over are faster one by one than as a tile
 
 
 @kernel
@@ -70,7 +73,8 @@ def n_params(model):
 
 @kernel
 def scratch(model, params):
-    return NeuronScratch(np.zeros(TILE, np.uint32), np.zeros(6 * TILE, params.dtype))
+    # All weights stay 1 but while a group with others is worked on.
+    return NeuronScratch(np.zeros(TILE, np.uint32), np.zeros(GROUP, np.uint64), np.ones(5 * GROUP, params.dtype))
 
 
 def init_params(model, seed, dtype):
@@ -81,65 +85,87 @@ def init_params(model, seed, dtype):
 
 
 @kernel(inline=True)
-def loss_and_delta(model, z, y):
+def loss_and_delta(activation, loss, z, y):
     """The loss of a row and dL/dz."""
-    a = activate(model.activation, z)
-    if model.loss == BINARY_CROSS_ENTROPY:
+    a = activate(activation, z)
+    if loss == BINARY_CROSS_ENTROPY:
         return cross_entropy_from_logit(z, a, y)
-    loss, dL_da = squared_error(a, y)
-    return loss, dL_da * derivative(model.activation, a)
+    L, dL_da = squared_error(a, y)
+    return L, dL_da * derivative(activation, a)
 
 
 @kernel(inline=True)
-def add_tile(model, params, X, y, rows, first, tile, grads):
-    """Add the losses of TILE rows, from `first` on, to the tile's sums, and their gradients to grads."""
-    b = params[np.uint64(model.n_features)]
-    dot_rows(X, rows, first, params, tile)
-    for r in range(_LANES):
-        tile[TARGET + r] = y[rows[first + r]]
-    for r in range(_LANES):
-        loss, delta = loss_and_delta(model, tile[Z + r] + b, tile[TARGET + r])
-        delta *= tile[WEIGHT + r]
-        tile[DELTA + r] = delta
-        tile[DELTA_SUM + r] += delta
-        tile[LOSS + r] += loss * tile[WEIGHT + r]
-    add_weighted_rows(X, rows, first, tile, np.uint64(DELTA), grads)
+def losses_and_deltas(activation, loss, b, count, lanes):
+    """From the products w·x of `count` rows: their weighted losses, and δ = weight · dL/dz."""
+    for r in range(count):
+        L, delta = loss_and_delta(activation, loss, lanes[Z + r] + b, lanes[TARGET + r])
+        lanes[DELTA + r] = delta * lanes[WEIGHT + r]
+        lanes[LOSS + r] = L * lanes[WEIGHT + r]
+
+
+@kernel(inline=True, reassoc=True)
+def sum_of_lanes(lanes, start, count):
+    total = lanes.dtype.type(0)
+    for r in range(count):
+        total += lanes[start + r]
+    return total
 
 
 @kernel(inline=True)
 def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
+    # A group's rows go through the forward half together and then through the backward half: the sigmoids of
+    # several tiles fill the time that those of one would spend waiting for their own latencies.
     n_rows, n_features = np.uint64(rows.size), np.uint64(model.n_features)
+    group = max(_TILE, min(np.uint64(GROUP), np.uint64(_GROUP_NUMBERS) // n_features // _TILE * _TILE))
     weighted = weight.strides[0] != 0
-    tile = scratch.tile
-    for r in range(_LANES):
-        tile[LOSS + r] = 0
-        tile[DELTA_SUM + r] = 0
-        tile[WEIGHT + r] = 1
-    first = np.uint64(0)
-    while first + np.uint64(_SINGLY) < n_rows:
-        source, start = rows, first
-        if first + _LANES > n_rows:
-            source, start = scratch.rows, np.uint64(0)
-            for r in range(_LANES):
-                source[r] = rows[min(first + r, n_rows - np.uint64(1))]
-                tile[WEIGHT + r] = first + r < n_rows
-        elif first + _LANES + _LANES <= n_rows:
-            prefetch_rows(X, rows, first + _LANES, _LANES)
-        if weighted:
-            for r in range(min(_LANES, n_rows - first)):
-                tile[WEIGHT + r] = weight[source[start + r]]
-        add_tile(model, params, X, y, source, start, tile, grads)
-        first += _LANES
+    last_rows, places, lanes = scratch
+    b = params[n_features]
     loss, db = params.dtype.type(0), params.dtype.type(0)
-    for r in range(_LANES):
-        loss += tile[LOSS + r]
-        db += tile[DELTA_SUM + r]
+    first = np.uint64(0)
+    while first + _SINGLY < n_rows:
+        count = min(group, n_rows - first)
+        rest = count % _TILE
+        if rest <= _SINGLY:
+            count -= rest
+            rest = np.uint64(0)
+        padded = (count + _TILE - np.uint64(1)) // _TILE * _TILE
+        for r in range(count):
+            lanes[TARGET + r] = y[rows[first + r]]
+        if weighted:
+            for r in range(count):
+                lanes[WEIGHT + r] = weight[rows[first + r]]
+        for t in range(np.uint64(0), count - rest, _TILE):
+            locate_rows(X, rows, first + t, places, t)
+        if rest:
+            for r in range(_TILE):
+                last_rows[r] = rows[first + min(count - rest + r, count - np.uint64(1))]
+            locate_rows(X, last_rows, np.uint64(0), places, count - rest)
+            for r in range(count, padded):
+                lanes[WEIGHT + r] = 0
+        for t in range(np.uint64(0), padded, _TILE):
+            dot_rows(X, places, t, params, lanes)
+        # Each loop is compiled for its own constants: a choice inside of it would compute every activation.
+        if model.loss == BINARY_CROSS_ENTROPY:
+            losses_and_deltas(SIGMOID, BINARY_CROSS_ENTROPY, b, padded, lanes)
+        elif model.activation == SIGMOID:
+            losses_and_deltas(SIGMOID, MSE, b, padded, lanes)
+        elif model.activation == TANH:
+            losses_and_deltas(TANH, MSE, b, padded, lanes)
+        else:
+            losses_and_deltas(IDENTITY, MSE, b, padded, lanes)
+        for t in range(np.uint64(0), padded, _TILE):
+            add_weighted_rows(X, places, t, lanes, DELTA + t, grads)
+        loss += sum_of_lanes(lanes, LOSS, count)
+        db += sum_of_lanes(lanes, DELTA, count)
+        if weighted or rest:
+            for r in range(padded):
+                lanes[WEIGHT + r] = 1
+        first += count
     while first < n_rows:
         row = np.uint64(rows[first])
-        z = dot_row(X, row, params) + params[n_features]
-        row_loss, delta = loss_and_delta(model, z, y[row])
+        L, delta = loss_and_delta(model.activation, model.loss, dot_row(X, row, params) + b, y[row])
         delta *= weight[row]
-        loss += row_loss * weight[row]
+        loss += L * weight[row]
         db += delta
         add_weighted_row(X, row, delta, grads)
         first += np.uint64(1)
@@ -151,13 +177,14 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
 def write_outputs(activation, params, X, a):
     """a[i] = f(w·x_i + b)."""
     n_rows, n_features = np.uint64(X.shape[0]), np.uint64(X.shape[1])
-    rows, z = np.empty(TILE, np.uint32), np.empty(TILE, params.dtype)
+    rows, places, z = np.empty(TILE, np.uint32), np.empty(TILE, np.uint64), np.empty(TILE, params.dtype)
     b = params[n_features]
-    for first in range(np.uint64(0), n_rows, _LANES):
-        for r in range(_LANES):
+    for first in range(np.uint64(0), n_rows, _TILE):
+        for r in range(_TILE):
             rows[r] = min(first + r, n_rows - np.uint64(1))
-        dot_rows(X, rows, np.uint64(0), params, z)
-        for r in range(min(_LANES, n_rows - first)):
+        locate_rows(X, rows, np.uint64(0), places, np.uint64(0))
+        dot_rows(X, places, np.uint64(0), params, z)
+        for r in range(min(_TILE, n_rows - first)):
             a[first + r] = activate(activation, z[r] + b)
 
 

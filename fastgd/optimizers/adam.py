@@ -49,23 +49,35 @@ class AdamState(NamedTuple):
     m: np.ndarray  # (n_params,), the parameters' dtype, as are v and v_max
     v: np.ndarray
     v_max: np.ndarray  # (n_params,) with amsgrad, else empty
-    powers: np.ndarray  # float64: β₁ᵗ, β₂ᵗ; running products, since a power takes longer than a small step
+    bias: np.ndarray  # float64: for the step to come β₁ᵗ, β₂ᵗ and the corrections 1 / (1 - β₁ᵗ), 1 / √(1 - β₂ᵗ)
 
 
 @kernel(inline=True)
 def init(optimizer, params):
     v_max = np.zeros_like(params) if optimizer.amsgrad else np.zeros_like(params[:0])
-    return AdamState(np.zeros_like(params), np.zeros_like(params), v_max, np.ones(2))
+    beta1, beta2 = optimizer.beta1, optimizer.beta2
+    bias = np.array([beta1, beta2, 1 / (1 - beta1), 1 / math.sqrt(1 - beta2)])
+    return AdamState(np.zeros_like(params), np.zeros_like(params), v_max, bias)
+
+
+@kernel(inline=True)
+def correct_bias(optimizer, bias):
+    """Go on to the next step's powers, by products, and its corrections.
+
+    They are made a step ahead, so that the root and the divisions are done while the gradient is still on its way.
+    """
+    bias[0] *= optimizer.beta1
+    bias[1] *= optimizer.beta2
+    bias[2] = 1 / (1 - bias[0])
+    bias[3] = 1 / math.sqrt(1 - bias[1])
 
 
 @kernel(inline=True)
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
-    m, v, v_max, powers = state
-    powers[0] *= optimizer.beta1
-    powers[1] *= optimizer.beta2
-    step = dtype(lr / (1 - powers[0]))
-    scale = dtype(1 / math.sqrt(1 - powers[1]))
+    m, v, v_max, bias = state
+    step, scale = dtype(lr * bias[2]), dtype(bias[3])
+    correct_bias(optimizer, bias)
     beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
     rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
     if optimizer.amsgrad:
