@@ -253,8 +253,13 @@ def _register(cls, kernels, ranges, check=None):
     if unknown:
         raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}; its fields: {cls._fields}")
     fields = [_Field(cls, name, ranges.get(name)) for name in cls._fields]
+    defaults = {
+        field.name: field.convert(cls._field_defaults[field.name])
+        for field in fields
+        if field.name in cls._field_defaults
+    }
     _check_on_construction(cls, fields, check)
-    _construct_in_compiled_code(cls, fields)
+    _construct_in_compiled_code(cls, fields, defaults)
     _registered[cls] = kernels
     _jit.kernels_of[cls] = tuple(function for function in kernels if is_jitted(function))
 
@@ -330,7 +335,7 @@ def _code_to_integer(context, builder, from_type, to_type, value):
     return context.get_constant(to_type, from_type.code)
 
 
-def _construct_in_compiled_code(cls, fields):
+def _construct_in_compiled_code(cls, fields, defaults):
     """Type calls of the class inside compiled functions: defaults, keywords, integers to floats, names to codes.
 
     Numba's own typing of a NamedTuple's constructor knows neither defaults nor keywords; this one, keyed by the
@@ -338,11 +343,6 @@ def _construct_in_compiled_code(cls, fields):
     """
     python_signature = pysignature(cls.__new__.__wrapped__)
     parameters = list(python_signature.parameters.values())[1:]
-    defaults = {
-        field.name: field.convert(cls._field_defaults[field.name])
-        for field in fields
-        if field.name in cls._field_defaults
-    }
     python_signature = python_signature.replace(
         parameters=[p.replace(default=defaults.get(p.name, p.default)) for p in parameters]
     )
@@ -351,7 +351,10 @@ def _construct_in_compiled_code(cls, fields):
         if field.name not in given:
             return context.resolve_value_type(defaults[field.name])
         if isinstance(field.within, _check.OneOf) and isinstance(given[field.name], types.StringLiteral):
-            return _Code(field.convert(given[field.name].literal_value))
+            try:
+                return _Code(field.convert(given[field.name].literal_value))
+            except ValueError as error:
+                raise TypingError(str(error)) from None
         if isinstance(field.within, _check.OneOf) and not isinstance(given[field.name], types.Integer):
             raise TypingError(f"{cls.__name__}: inside compiled code {field.name} must be a name written out")
         return given[field.name]

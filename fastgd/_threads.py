@@ -12,7 +12,7 @@ _size = 0
 
 def usable(threads):
     """At most as many threads as there are processors: more would only take turns."""
-    return min(threads, os.cpu_count() or 1)
+    return 1 if threads == 1 else min(threads, os.cpu_count() or 1)
 
 
 def run_all(tasks):

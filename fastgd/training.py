@@ -89,7 +89,7 @@ def fit(
         What to do where a batch's loss or gradient is not finite: end the run as diverged, raise
         FloatingPointError, or leave the batch out and count it.
     sample_weight : array_like of shape (n,), optional
-        Weights, 0 or larger; a batch's mean is the weighted one.
+        Weights, 0 or larger; a batch's mean is the weighted one, and its gradient 0 where all its weights are 0.
     validation : (X, y) or float, optional
         Rows to watch: a pair, or a share of X to hold out, drawn by the seed. The parameters of the best epoch
         are returned.
@@ -190,7 +190,7 @@ def fit(
             seed=seed,
             neighbours=neighbours,
             window=neighbours * max(1, _WINDOW_BYTES // (neighbours * row_bytes)),
-                on_nonfinite=policy,
+            on_nonfinite=policy,
             gtol=gtol,
         )
         order_of_rows = np.arange(n_train, dtype=np.uint32) if rows is None else rows.copy()

@@ -52,6 +52,9 @@ class AdamState(NamedTuple):
     bias: np.ndarray  # float64: for the step to come β₁ᵗ, β₂ᵗ and the corrections 1 / (1 - β₁ᵗ), 1 / √(1 - β₂ᵗ)
 
 
+_NEGLIGIBLE = 1e-20  # 1 minus a smaller power is 1
+
+
 @kernel(inline=True)
 def init(optimizer, params):
     v_max = np.zeros_like(params) if optimizer.amsgrad else np.zeros_like(params[:0])
@@ -65,11 +68,15 @@ def correct_bias(optimizer, bias):
     """Go on to the next step's powers, by products, and its corrections.
 
     They are made a step ahead, so that the root and the divisions are done while the gradient is still on its way.
+    Once a power no longer changes its correction it is left alone: it would end as a denormal number, and every
+    product with one takes longer than the rest of a small step's bookkeeping.
     """
-    bias[0] *= optimizer.beta1
-    bias[1] *= optimizer.beta2
-    bias[2] = 1 / (1 - bias[0])
-    bias[3] = 1 / math.sqrt(1 - bias[1])
+    if bias[0] > _NEGLIGIBLE:
+        bias[0] *= optimizer.beta1
+        bias[2] = 1 / (1 - bias[0])
+    if bias[1] > _NEGLIGIBLE:
+        bias[1] *= optimizer.beta2
+        bias[3] = 1 / math.sqrt(1 - bias[1])
 
 
 @kernel(inline=True)
