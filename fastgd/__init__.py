@@ -15,6 +15,7 @@ from fastgd._registry import (
 from fastgd.clipping import ClipByNorm, ClipByValue, clip_by_norm, clip_by_value
 from fastgd.derivation import derive
 from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
+from fastgd.gradient_check import check_gradient
 from fastgd.gradients import value_and_grad
 from fastgd.models import Neuron
 from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
@@ -35,6 +36,7 @@ __all__ = [
     "Momentum",
     "Nesterov",
     "Neuron",
+    "check_gradient",
     "clip_by_norm",
     "clip_by_value",
     "derive",

@@ -32,7 +32,28 @@ class OneOf(tuple):
 
 
 def one_of(*names):
-    """A field that holds one of these names."""
+    """Return what a field that holds one of these names is registered with.
+
+    The named tuple holds the position of the name, an integer that compiled code compares with.
+
+    Parameters
+    ----------
+    *names : str
+        The names.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> import fastgd
+    >>> class Steps(NamedTuple):
+    ...     lr: float
+    ...     kind: str | int = "flat"
+    >>> def rate(schedule, t):
+    ...     return schedule.lr if schedule.kind == 0 else schedule.lr / (1 + t)
+    >>> fastgd.register_schedule(Steps, rate, lr=fastgd.positive, kind=fastgd.one_of("flat", "falling"))
+    >>> Steps(0.5, "falling").kind, Steps(0.5, "falling")
+    (1, Steps(lr=0.5, kind='falling'))
+    """
     return OneOf(names)
 
 

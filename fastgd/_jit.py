@@ -131,10 +131,11 @@ class _LazyCache:
         _warn_once(error)
 
     def load_overload(self, sig, target_context):
-        if not self._enabled or not _importable(_arguments(sig)) or self._open() is None:
+        cache = self._open() if self._enabled and _importable(_arguments(sig)) else None
+        if cache is None:
             return None
         try:
-            return self._opened.load_overload(sig, target_context)
+            return cache.load_overload(sig, target_context)
         except OSError as error:
             self._disable(error)
         except Exception:  # a damaged file raises anything: it is compiled and written anew
@@ -143,9 +144,10 @@ class _LazyCache:
 
     def save_overload(self, sig, data):
         kinds = (*_arguments(sig), data.signature.return_type)
-        if self._enabled and _importable(kinds) and self._open() is not None:
+        cache = self._open() if self._enabled and _importable(kinds) else None
+        if cache is not None:
             try:
-                self._opened.save_overload(sig, data)
+                cache.save_overload(sig, data)
             except OSError as error:
                 self._disable(error)
 
@@ -160,8 +162,9 @@ class _LazyCache:
         self._enabled = False
 
     def flush(self):
-        if self._open() is not None:
-            self._opened.flush()
+        cache = self._open()
+        if cache is not None:
+            cache.flush()
 
 
 class _ReachableCodeCache(FunctionCache):

@@ -124,7 +124,7 @@ def train(
         length, cosine = math.sqrt(squared), np.float64(product)
         if not 1e-30 < squared < 1e30:  # a square too small or too large for float32, or not a number
             length = norm(grads)
-        if not finite == 0:
+        if finite != 0:
             status = NONFINITE_PARAMS
             break
         usable = length + abs(loss) < np.inf

@@ -5,6 +5,7 @@ Registration also makes the type's constructor check its fields in Python, and u
 inside `@njit`.
 """
 
+import functools
 import typing
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ from numba.core.errors import TypingError
 from numba.core.imputils import lower_cast
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, Signature, infer_getattr
 from numba.core.utils import pysignature
-from numba.extending import is_jitted, models, register_model as register_data_model
+from numba.extending import is_jitted, models
+from numba.extending import register_model as register_data_model
 
 from fastgd import _check, _jit
 
@@ -241,10 +243,10 @@ def kernels_for(verb, kind, thing):
 
 
 def _compiled(function):
-    return function if is_jitted(function) else _jit.kernel(function)
+    return function if is_jitted(function) else _jit.kernel(function, inline=True)
 
 
-def _register(cls, kernels, ranges, check=None):
+def _register(cls: typing.Any, kernels, ranges, check=None):
     if not (isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")):
         raise TypeError(f"expected a NamedTuple class to register, got {cls!r}")
     if cls in _registered:
@@ -270,7 +272,7 @@ class _Field:
     def __init__(self, cls, name, within):
         self.owner, self.name, self.within = cls.__name__, name, within
         annotation = typing.get_type_hints(cls).get(name)
-        self.numba_type = {float: types.float64, int: types.int64, bool: types.boolean}.get(annotation)
+        self.numba_type = {float: types.float64, int: types.int64, bool: types.boolean}.get(annotation or object)
         if isinstance(within, _check.OneOf):
             self.numba_type = types.int64
 
@@ -295,22 +297,22 @@ class _Field:
 def _check_on_construction(cls, fields, check):
     plain_new = cls.__new__
 
-    def __new__(klass, *args, **kwargs):
+    def checked_new(klass, *args, **kwargs):
         given = plain_new(klass, *args, **kwargs)
         thing = plain_new(klass, *(field.convert(value) for field, value in zip(fields, given, strict=True)))
         if check is not None:
             check(thing)
         return thing
 
-    def _replace(self, **changes):
+    def replace(self, **changes):
         return type(self)(**{**self._asdict(), **changes})
 
-    def __repr__(self):
-        shown = (f"{field.name}={field.shown(value)}" for field, value in zip(fields, self, strict=True))
-        return f"{cls.__name__}({', '.join(shown)})"
+    def shown(self):
+        parts = (f"{field.name}={field.shown(value)}" for field, value in zip(fields, self, strict=True))
+        return f"{cls.__name__}({', '.join(parts)})"
 
-    __new__.__wrapped__ = plain_new  # the signature that help() and editors show
-    cls.__new__, cls._replace, cls.__repr__ = __new__, _replace, __repr__
+    functools.update_wrapper(checked_new, plain_new)  # the signature that help() and editors show
+    cls.__new__, cls._replace, cls.__repr__ = checked_new, replace, shown
     cls._make = classmethod(lambda klass, values: klass(*values))
 
 

@@ -230,7 +230,8 @@ def add_weighted_rows(typing_context, X, places, start, factors, first, out):
             sums = [matrix.zero] * _CHAINS
             for r, (pointer, factor) in enumerate(zip(pointers, factors, strict=True)):
                 x = matrix.load(builder.gep(pointer, [column]), mask)
-                sums[r % _CHAINS] = matrix.multiply_add(x, factor, sums[r % _CHAINS]) if r >= _CHAINS else builder.fmul(x, factor)
+                chain, fresh = r % _CHAINS, r < _CHAINS
+                sums[chain] = builder.fmul(x, factor) if fresh else matrix.multiply_add(x, factor, sums[chain])
             while len(sums) > 1:
                 sums = [builder.fadd(a, b) for a, b in zip(sums[0::2], sums[1::2], strict=True)]
             sums[0] = builder.fadd(sums[0], matrix.load(target, mask))
@@ -312,9 +313,10 @@ def prefetch_rows(typing_context, X, rows, first, count):
             begin = builder.ptrtoint(matrix.row(row), _i64)
             n_bytes = builder.mul(builder.mul(n_rows, matrix.columns), _i64(matrix.itemsize))
             line = builder.and_(begin, _i64(-_CACHE_LINE))
-            with cgutils.for_range_slice(
-                builder, line, builder.add(begin, n_bytes), _i64(_CACHE_LINE), inc=True
-            ) as (address, _):
+            with cgutils.for_range_slice(builder, line, builder.add(begin, n_bytes), _i64(_CACHE_LINE), inc=True) as (
+                address,
+                _,
+            ):
                 builder.call(prefetch, [builder.inttoptr(address, byte_pointer), _i32(0), _i32(3), _i32(1)])
 
         with builder.if_then(builder.icmp_unsigned(">", count, _i64(0))):
@@ -342,8 +344,10 @@ def scale_and_compare(typing_context, scale, params, previous, grads):
     """
 
     def emit(context, builder, signature, arguments):
-        arrays = [context.make_array(kind)(context, builder, value) for kind, value in
-                  zip(signature.args[1:], arguments[1:], strict=True)]
+        arrays = [
+            context.make_array(kind)(context, builder, value)
+            for kind, value in zip(signature.args[1:], arguments[1:], strict=True)
+        ]
         params, previous, grads = (array.data for array in arrays)
         whole = _Vectors(context, builder, signature.args[3].dtype)
         size = arrays[2].nitems

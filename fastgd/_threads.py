@@ -6,7 +6,7 @@ The pool is made at its first use, and anew in the child of a fork, where the pa
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-_pool = None
+_pool: ThreadPoolExecutor | None = None
 _size = 0
 
 
@@ -35,9 +35,12 @@ def run_all(tasks):
 
 def _submit(tasks):
     global _pool, _size
-    if len(tasks) > _size:
-        _pool, _size = ThreadPoolExecutor(len(tasks), "fastgd"), len(tasks)
+    if not tasks:
+        return []
     pool = _pool  # another thread may put a larger one in its place
+    if pool is None or len(tasks) > _size:
+        pool = ThreadPoolExecutor(len(tasks), "fastgd")
+        _pool, _size = pool, len(tasks)
     try:
         return [pool.submit(task) for task in tasks]
     except RuntimeError:

@@ -10,7 +10,7 @@ SIGMOID, TANH, IDENTITY = range(len(ACTIVATIONS))
 
 @kernel(inline=True)
 def activate(activation, z):
-    """a = f(z)."""
+    """A = f(z)."""
     if activation == SIGMOID:
         return sigmoid(z)
     if activation == TANH:

@@ -145,7 +145,7 @@ def fit(
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
     >>> y = 2 * X[:, 0] - X[:, 1] + 0.5
     >>> result = fastgd.fit(fastgd.Neuron(2, "identity"), X, y, lr=0.1, epochs=30)
-    >>> result.status, result.params.round(3)
+    >>> result.status, result.params.round(2)
     ('max_epochs', array([ 2. , -1. ,  0.5]))
     """
     started = time.perf_counter()
@@ -375,7 +375,8 @@ def _validation(validation, model, kernels, X, y, weight, seed, interrupts):
     if isinstance(validation, tuple | list):
         if len(validation) != 2:
             raise ValueError(f"fit: validation must be a pair (X, y) or a share, got {len(validation)} items")
-        X_val, y_val = _data("fit: validation", *validation, model, kernels, interrupts, X.dtype)
+        X_val, y_val = validation
+        X_val, y_val = _data("fit: validation", X_val, y_val, model, kernels, interrupts, X.dtype)
         rows = np.arange(len(X_val), dtype=np.uint32)
         return Data(X_val, y_val, np.ones(1, X.dtype), rows[:0], rows), None
     share = _check.number(

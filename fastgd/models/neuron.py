@@ -181,7 +181,7 @@ def write_outputs(activation, params, X, a):
     b = params[n_features]
     for first in range(np.uint64(0), n_rows, _TILE):
         for r in range(_TILE):
-            rows[r] = min(first + r, n_rows - np.uint64(1))
+            rows[r] = first + r if first + r < n_rows else n_rows - np.uint64(1)
         locate_rows(X, rows, np.uint64(0), places, np.uint64(0))
         dot_rows(X, places, np.uint64(0), params, z)
         for r in range(min(_TILE, n_rows - first)):

@@ -1,0 +1,79 @@
+"""`check_gradient`: a model's gradient against central differences of its loss."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd import _check
+from fastgd._registry import ModelKernels, kernels_for
+from fastgd.gradients import value_and_grad
+
+
+class GradientCheck(NamedTuple):
+    """A gradient computed in two ways, in float64."""
+
+    analytic: np.ndarray  # (n_params,): the model's own
+    numeric: np.ndarray  # (n_params,): central differences of the loss
+    error: float  # max |analytic - numeric| / max(max |analytic|, max |numeric|), 0 where both vanish
+
+    @property
+    def passed(self):
+        """Whether the error is what differences of a smooth loss leave: at most 1e-6."""
+        return self.error <= 1e-6
+
+    def __str__(self):
+        verdict = "agree" if self.passed else "DISAGREE"
+        worst = int(np.argmax(abs(self.analytic - self.numeric)))
+        return (
+            f"gradient of {self.analytic.size} parameters: analytic and numeric {verdict}, relative error "
+            f"{self.error:.2g} (parameter {worst}: {self.analytic[worst]:.9g} against {self.numeric[worst]:.9g})"
+        )
+
+
+def check_gradient(model, params, X, y, *, step=6e-6):
+    """Compare a model's gradient with central differences of its mean loss.
+
+    dL/dp_i ≈ (L(p + h_i e_i) - L(p - h_i e_i)) / 2h_i with h_i = step · max(1, |p_i|), all in float64. The
+    default step is the cube root of float64's precision, which balances rounding against curvature.
+
+    Parameters
+    ----------
+    model : NamedTuple
+        A registered model.
+    params : array_like of shape (n_params,)
+        Where to compare.
+    X : array_like of shape (n, n_features)
+        Rows.
+    y : array_like of shape (n,) or (n, n_outputs)
+        Targets.
+    step : float
+        The relative step, positive.
+
+    Returns
+    -------
+    GradientCheck
+        Both gradients and their relative distance; `passed` says whether that is at most 1e-6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> X = np.array([[0.5, -1.0], [2.0, 0.3]])
+    >>> fastgd.check_gradient(fastgd.Neuron(2, "tanh"), [0.3, -0.2, 0.1], X, [0.0, 1.0]).passed
+    True
+    """
+    kernels = kernels_for("check_gradient", ModelKernels, model)
+    step = _check.number("check_gradient", "step", step, _check.positive)
+    params = _check.parameters("check_gradient", model, kernels.n_params.py_func(model), params, np.float64)
+    X, y = _check.data("check_gradient", X, y, np.dtype(np.float64))
+    analytic, unused, numeric = np.empty_like(params), np.empty_like(params), np.empty_like(params)
+    value_and_grad(model, params, X, y, analytic)
+    for i in range(params.size):
+        shifted, h = params.copy(), step * max(1.0, abs(params[i]))
+        shifted[i] = params[i] + h
+        above, loss_above = shifted[i], value_and_grad(model, shifted, X, y, unused)
+        shifted[i] = params[i] - h
+        loss_below = value_and_grad(model, shifted, X, y, unused)
+        numeric[i] = (loss_above - loss_below) / (above - shifted[i])
+    scale = max(abs(analytic).max(), abs(numeric).max())
+    return GradientCheck(analytic, numeric, float(abs(analytic - numeric).max() / scale) if scale > 0 else 0.0)

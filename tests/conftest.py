@@ -1,0 +1,46 @@
+"""What several test files share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastgd
+
+PACKAGE = Path(fastgd.__file__).parent
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory):
+    """A cache folder that starts empty, for processes of their own."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def python(cache_dir):
+    """Run Python in a process of its own, with warnings as errors, and return what it wrote."""
+
+    def run(*arguments, path=(PACKAGE.parent, TESTS), cache=cache_dir, warnings="error", timeout=300, **options):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NUMBA"))}
+        environment["PYTHONPATH"] = os.pathsep.join(map(str, path))
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # Python's own cache cannot tell two edits within a second
+        environment["PYTHONWARNINGS"] = warnings
+        if cache is not None:
+            environment["NUMBA_CACHE_DIR"] = str(cache)
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=timeout,
+            check=False,
+            **options,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run

@@ -1,0 +1,166 @@
+"""The same mathematics in plain NumPy, slow and obvious: what the tests compare with. It knows nothing of fastgd."""
+
+import numpy as np
+
+# A neuron: a = f(w·x + b), with parameters w_1 ... w_d, b.
+
+
+def sigmoid(z):
+    z = np.asarray(z, np.float64)
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+ACTIVATIONS = {"sigmoid": sigmoid, "tanh": np.tanh, "identity": lambda z: z}
+DERIVATIVES = {"sigmoid": lambda a: a * (1 - a), "tanh": lambda a: 1 - a**2, "identity": np.ones_like}
+
+
+def forward(params, X, activation="sigmoid"):
+    """The outputs of a neuron, (n,)."""
+    return ACTIVATIONS[activation](X.astype(np.float64) @ params[:-1] + params[-1])
+
+
+def losses(params, X, y, activation="sigmoid", loss="mse"):
+    """The loss of each row, (n,)."""
+    if loss == "mse":
+        return (forward(params, X, activation) - y) ** 2
+    # -y ln a - (1 - y) ln(1 - a) for a = σ(z), where -ln a = ln(1 + e^-z) and -ln(1 - a) = z - ln a.
+    z = X.astype(np.float64) @ params[:-1] + params[-1]
+    return np.logaddexp(0, z) - y * z
+
+
+def gradients(params, X, y, activation="sigmoid", loss="mse"):
+    """The gradient of each row's loss, (n, d + 1): dL/dz times (x, 1), the chain rule by hand."""
+    a = forward(params, X, activation)
+    dL_dz = a - y if loss == "binary_cross_entropy" else 2 * (a - y) * DERIVATIVES[activation](a)
+    return dL_dz[:, None] * np.column_stack([X, np.ones(len(X))])
+
+
+def loss_and_grad(params, X, y, activation="sigmoid", loss="mse", weight=None, rows=None):
+    """The (weighted) mean loss over rows, given by number and perhaps several times, and its gradient."""
+    params, X, y = (np.asarray(array, np.float64) for array in (params, X, y))
+    rows = np.arange(len(X)) if rows is None else rows
+    weight = np.ones(len(X)) if weight is None else np.asarray(weight, np.float64)
+    w = weight[rows]
+    row_losses = losses(params, X[rows], y[rows], activation, loss)
+    row_gradients = gradients(params, X[rows], y[rows], activation, loss)
+    return (w * row_losses).sum() / w.sum(), (w[:, None] * row_gradients).sum(axis=0) / w.sum()
+
+
+def central_differences(function, x, h=1e-5):
+    """The gradient of a function of a float64 vector."""
+    grads = np.empty(x.size)
+    for i in range(x.size):
+        e = np.zeros(x.size)
+        e[i] = h
+        grads[i] = (function(x + e) - function(x - e)) / (2 * h)
+    return grads
+
+
+# Optimisers: one step from the number t = 1, 2 ... of the step, its rate, the gradient, what the method remembers
+# (a dictionary, empty at first) and the parameters, to the new parameters.
+
+
+def sgd(t, lr, g, memory, params):
+    return params - lr * g
+
+
+def momentum(t, lr, g, memory, params, beta=0.9):
+    memory["v"] = beta * memory.get("v", 0) + g
+    return params - lr * memory["v"]
+
+
+def nesterov(t, lr, g, memory, params, beta=0.9):
+    memory["v"] = beta * memory.get("v", 0) + g
+    return params - lr * (g + beta * memory["v"])
+
+
+def adam(t, lr, g, memory, params, beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False):
+    memory["m"] = beta1 * memory.get("m", 0) + (1 - beta1) * g
+    memory["v"] = beta2 * memory.get("v", 0) + (1 - beta2) * g**2
+    v = memory["v"]
+    if amsgrad:
+        v = memory["v_max"] = np.maximum(memory.get("v_max", 0), v)
+    m_hat, v_hat = memory["m"] / (1 - beta1**t), v / (1 - beta2**t)
+    return params - lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+OPTIMIZERS = {"SGD": sgd, "Momentum": momentum, "Nesterov": nesterov, "Adam": adam}
+
+
+def trajectory(name, hyperparameters, lr, gradient, params, n_steps):
+    """The parameters after each of a number of steps, (n_steps, n_params); `gradient` is a function of them."""
+    params, memory, points = np.array(params, np.float64), {}, []
+    for t in range(1, n_steps + 1):
+        params = OPTIMIZERS[name](t, lr, gradient(params), memory, params, **hyperparameters)
+        points.append(params)
+    return np.array(points)
+
+
+# Schedules and clipping.
+
+
+def exponential_decay(t, lr, k):
+    return lr * np.exp(-k * t)
+
+
+def clip_by_norm(max_norm, g):
+    norm = np.sqrt((g.astype(np.float64) ** 2).sum())
+    return g * (max_norm / norm) if norm > max_norm else g
+
+
+def clip_by_value(limit, g):
+    return np.clip(g, -limit, limit)
+
+
+# A whole run.
+
+
+def train(
+    params,
+    X,
+    y,
+    orders,
+    batch_size,
+    *,
+    activation="sigmoid",
+    loss="mse",
+    optimizer="SGD",
+    hyperparameters=None,
+    lr=0.1,
+    weight=None,
+    clip=None,
+):
+    """Train a neuron; `orders` has the row numbers of each epoch in the order in which they are taken.
+
+    `lr` is a number or a function of the time in epochs, `clip` a function of the gradient. Returns the parameters
+    and the history: a dictionary of lists with an entry an epoch.
+    """
+    params = np.array(params, np.float64)
+    weight = np.ones(len(X)) if weight is None else np.asarray(weight, np.float64)
+    history = {"step": [], "loss": [], "grad_norm": [], "grad_cosine": [], "lr": [], "clipped": []}
+    memory, step, before = {}, 0, None
+    for epoch, order in enumerate(orders):
+        starts = range(0, len(order), batch_size)
+        sums, norms, cosines, clipped = np.zeros(2), [], [], 0
+        for number, start in enumerate(starts):
+            rows = order[start : start + batch_size]
+            rate = lr(epoch + number / len(starts)) if callable(lr) else lr
+            mean, g = loss_and_grad(params, X, y, activation, loss, weight, rows)
+            sums += mean * weight[rows].sum(), weight[rows].sum()
+            norms.append(np.linalg.norm(g))
+            if before is not None:
+                cosines.append(g @ before / (np.linalg.norm(g) * np.linalg.norm(before)))
+            before = g
+            if clip is not None:
+                unclipped, g = g, clip(g)
+                clipped += not np.array_equal(g, unclipped)
+            step += 1
+            params = OPTIMIZERS[optimizer](step, rate, g, memory, params, **hyperparameters or {})
+        history["step"].append(step)
+        history["loss"].append(sums[0] / sums[1])
+        history["grad_norm"].append(np.mean(norms))
+        history["grad_cosine"].append(np.mean(cosines) if cosines else np.nan)
+        history["lr"].append(rate)
+        history["clipped"].append(clipped)
+    return params, history

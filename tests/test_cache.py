@@ -1,0 +1,440 @@
+"""The disk cache: found again by another process, and never stale, whatever is edited."""
+
+import importlib
+import json
+import shutil
+import sys
+
+import numba
+import numpy as np
+import pytest
+from conftest import PACKAGE
+
+import fastgd
+from fastgd import _jit
+
+RULES = """
+from typing import NamedTuple
+import fastgd
+import my_helpers
+from my_helpers import halve
+
+FACTOR = 2.0
+
+class Rule(NamedTuple):
+    scale: float = 1.0
+
+class RuleState(NamedTuple):
+    pass
+
+def init(optimizer, params):
+    return RuleState()
+
+def update(optimizer, lr, grads, state, params):
+    for i in range(params.size):
+        params[i] -= lr * optimizer.scale * FACTOR * my_helpers.GAIN * halve(grads[i])
+
+fastgd.register_optimizer(Rule, init, update)
+"""
+HELPERS = """
+import numba
+GAIN = 1.0
+
+@numba.njit
+def halve(g):
+    return 0.5 * g
+"""
+PROGRAM = """
+import json
+import numpy as np
+from numba.core import event
+import fastgd
+from my_rules import Rule
+
+@fastgd.njit
+def by_hand(x):
+    optimizer = Rule()
+    fastgd.update(optimizer, 0.25, x, fastgd.init_state(optimizer, x), x)
+    return x[0]
+
+def train(optimizer):
+    neuron = fastgd.Neuron(1, "identity")
+    result = fastgd.fit(
+        neuron, np.ones((4, 1)), np.zeros(4), params=[1.0, 0.0], optimizer=optimizer, lr=0.125, epochs=1
+    )
+    return result.params[0]
+
+with event.install_recorder("numba:compile") as compiled:
+    steps = {"SGD": train(fastgd.SGD()), "Rule": train(Rule()), "by_hand": by_hand(np.ones(1))}
+names = {recorded[1].data["dispatcher"].__name__ for recorded in compiled.buffer if recorded[1].is_start}
+print(json.dumps({"steps": steps, "compiled": sorted(names)}))
+"""
+# Two loss gradients of 2 each, times the rate 0.125, are taken from 1; by hand, a quarter of 1 from 1.
+STEPS = {"SGD": 0.75, "Rule": 0.75, "by_hand": 0.75}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory, python):
+    """A copy of the package, a user's program, and its cache, warm."""
+    root = tmp_path_factory.mktemp("workspace")
+    shutil.copytree(PACKAGE, root / "fastgd", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in [("my_rules", RULES), ("my_helpers", HELPERS), ("program", PROGRAM)]:
+        (root / f"{name}.py").write_text(text)
+
+    def run():
+        return json.loads(python(root / "program.py", path=[root], cache=root / "cache").stdout)
+
+    first = run()
+    assert first["steps"] == STEPS
+    assert {"train", "by_hand"} <= set(first["compiled"])
+    return root, run
+
+
+@pytest.fixture
+def edit(workspace):
+    """Replace words in a file, until the end of the test."""
+    root, _ = workspace
+    originals = {}
+
+    def edit(name, old, new):
+        path = root / name
+        text = originals.setdefault(path, path.read_text())
+        assert text.count(old) == 1, f"{name} has no {old!r} to edit"
+        path.write_text(text.replace(old, new))
+
+    yield edit
+    for path, text in originals.items():
+        path.write_text(text)
+
+
+def test_a_second_process_compiles_nothing(workspace):
+    _, run = workspace
+    assert run() == {"steps": STEPS, "compiled": []}
+
+
+def test_an_edit_elsewhere_compiles_nothing(workspace, edit):
+    _, run = workspace
+    edit("my_helpers.py", "import numba\n", "import numba\n\n# A remark.\nUNUSED = 1\n")
+    edit("fastgd/derivation.py", "import math\n", "import math\n\nUNUSED = 1\n")
+    assert run() == {"steps": STEPS, "compiled": []}
+
+
+EDITS = {
+    "a kernel of the package": ("fastgd/optimizers/sgd.py", "lr * grads[i]", "2 * lr * grads[i]", {"SGD": 0.5}),
+    "a kernel deep inside a model": ("fastgd/losses.py", "error + error", "3 * error", {"SGD": 0.625, "Rule": 0.625}),
+    "a user's rule": ("my_rules.py", "lr * optimizer.scale", "2 * lr * optimizer.scale", {"Rule": 0.5, "by_hand": 0.5}),
+    "a helper in another file": ("my_helpers.py", "0.5 * g", "0.25 * g", {"Rule": 0.875, "by_hand": 0.875}),
+    "a constant in another file": ("my_helpers.py", "GAIN = 1.0", "GAIN = 2.0", {"Rule": 0.5, "by_hand": 0.5}),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_takes_effect_at_once(workspace, edit, name):
+    _, run = workspace
+    file, old, new, changed = EDITS[name]
+    edit(file, old, new)
+    assert run()["steps"] == STEPS | changed
+
+
+# What the key covers, without compiling: each source is loaded as it was and as edited, under one name.
+
+SOURCES = {
+    "body": ("@numba.njit\ndef f(x):\n    return x + 1", "x + 1", "x + 2"),
+    "operator": ("@numba.njit\ndef f(x):\n    return x + 1", "x + 1", "x - 1"),
+    "default": ("@numba.njit\ndef f(x, y=1):\n    return x + y", "y=1", "y=2"),
+    "option": ("@numba.njit(fastmath=False)\ndef f(x):\n    return x", "False", "True"),
+    "flags": ("@numba.njit(fastmath={'nsz', 'arcp'})\ndef f(x):\n    return x", "arcp", "reassoc"),
+    "constant": ("C = 1\n@numba.njit\ndef f(x):\n    return x + C", "C = 1", "C = 2"),
+    "kind of constant": ("C = 1\n@numba.njit\ndef f(x):\n    return x + C", "C = 1", "C = 1.0"),
+    "array": ("A = np.ones(3)\n@numba.njit\ndef f(x):\n    return A[x]", "np.ones(3)", "np.zeros(3)"),
+    "dtype": ("T = np.float32\n@numba.njit\ndef f(x):\n    return T(x)", "np.float32", "np.float64"),
+    "tuple": ("P = (1, (2, 3))\n@numba.njit\ndef f(x):\n    return P[1][0]", "3", "4"),
+    "closure": (
+        "def make(k):\n    @numba.njit\n    def f(x):\n        return x + k\n    return f\nf = make(1)",
+        "make(1)",
+        "make(2)",
+    ),
+    "inner function": (
+        "@numba.njit\ndef f(x):\n    def g(y):\n        return y + 1\n    return g(x)",
+        "y + 1",
+        "y + 2",
+    ),
+    "set of constants": ("@numba.njit\ndef f(x):\n    return x in {1, 2}", "{1, 2}", "{1, 3}"),
+    "helper's helper": (
+        "@numba.njit\ndef h(x):\n    return 2 * x\n@numba.njit\ndef g(x):\n    return h(x)\n"
+        "@numba.njit\ndef f(x):\n    return g(x)",
+        "2 * x",
+        "3 * x",
+    ),
+    "enumeration": (
+        "import enum\nclass Mode(enum.IntEnum):\n    FAST = 1\n@numba.njit\ndef f(x):\n    return x == Mode.FAST",
+        "FAST = 1",
+        "FAST = 2",
+    ),
+    "vectorize": (
+        "@numba.vectorize\ndef g(x):\n    return x + 1\n@numba.njit\ndef f(x):\n    return g(x)",
+        "x + 1",
+        "x + 2",
+    ),
+    "intrinsic": (
+        "from numba.extending import intrinsic\n@intrinsic\ndef g(context, x):\n"
+        "    return x(x), lambda context, builder, signature, arguments: emit(arguments)\n"
+        "def emit(arguments):\n    return arguments[0]\n@numba.njit\ndef f(x):\n    return g(x)",
+        "return arguments[0]",
+        "return arguments[-1]",
+    ),
+    "overload": (
+        "from numba.extending import overload\ndef g(x):\n    pass\n@overload(g)\ndef _(x):\n"
+        "    return lambda x: x + 1\n@numba.njit\ndef f(x):\n    return g(x)",
+        "x + 1",
+        "x + 2",
+    ),
+    "named tuple": (
+        "from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\n    b: int = 1\n"
+        "@numba.njit\ndef f(x):\n    return P(x, x)",
+        "b: int = 1",
+        "c: int = 1",
+    ),
+}
+
+
+@pytest.fixture
+def digest(tmp_path, monkeypatch):
+    """Load a source as a module, and return the digest of its function f."""
+    count = iter(range(100))
+
+    def digest(source, **others):
+        folder = tmp_path / str(next(count))
+        folder.mkdir()
+        monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+        for name, text in {"edited": source, **others}.items():
+            (folder / f"{name}.py").write_text(f"import numba\nimport numpy as np\n{text}\n")
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        result = _jit.reachable_code_digest(importlib.import_module("edited").f)
+        for name in ("edited", *others):
+            sys.modules.pop(name, None)
+        return result
+
+    return digest
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_key_covers(digest, name):
+    source, old, new = SOURCES[name]
+    assert digest(source) == digest(source)
+    assert old in source
+    assert digest(source) != digest(source.replace(old, new))
+
+
+@pytest.mark.parametrize("how", ["name", "module", "package"])
+def test_the_key_covers_helpers_in_other_files(digest, how):
+    source = {
+        "name": "from other import g\n@numba.njit\ndef f(x):\n    return g(x)",
+        "module": "import other\n@numba.njit\ndef f(x):\n    return other.g(x)",
+        "package": "import outer\n@numba.njit\ndef f(x):\n    return outer.other.g(x)",
+    }[how]
+    helper = "@numba.njit\ndef g(x):\n    return x + 1"
+    digests = {digest(source, other=text, outer="import other") for text in (helper, helper.replace("1", "2"))}
+    assert len(digests) == 2
+
+
+def test_the_key_covers_an_overload_s_helpers_in_other_files(digest):
+    source = (
+        "from numba.extending import overload\nimport other\ndef g(x):\n    pass\n@overload(g)\ndef _(x):\n"
+        "    return lambda x: other.h(x)\n@numba.njit\ndef f(x):\n    return g(x)"
+    )
+    helper = "@numba.njit\ndef h(x):\n    return x + 1"
+    assert digest(source, other=helper) != digest(source, other=helper.replace("1", "2"))
+
+
+def test_remarks_and_names_elsewhere_are_no_part_of_the_key(digest):
+    source = "@numba.njit\ndef f(x):\n    return x + 1"
+    assert digest(source) == digest(f"# A remark.\nUNUSED = 1\n{source}  # another\n")
+
+
+def test_the_key_is_the_same_in_every_process(python):
+    code = "from fastgd import _jit, _loop; print(_jit.reachable_code_digest(_loop.train))"
+    assert len({python("-c", code).stdout for _ in range(3)}) == 1  # Python's hash seeds differ
+
+
+# Faults.
+
+
+def program(tmp_path, text):
+    path = tmp_path / "script.py"
+    path.write_text(text)
+    return path
+
+
+COUNT = """
+import numpy as np
+import fastgd
+
+@fastgd.njit
+def count(x):
+    return x + 1
+
+@fastgd.njit
+def twice(x):
+    return 2 * count(x)
+
+print(count(1), twice(2.0), count.stats.cache_hits.total() + twice.stats.cache_hits.total())
+"""
+
+
+def test_damaged_files_are_written_anew(tmp_path, python):
+    script = program(tmp_path, COUNT)
+    cache = tmp_path / "cache"
+
+    def run():
+        return python(script, cache=cache).stdout.split()
+
+    def files():
+        return sorted(cache.rglob("*.nbc"))
+
+    assert run() == ["2", "6.0", "0"]
+    assert run() == ["2", "6.0", "2"]
+    for damage in (
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: b"nonsense" + content,
+    ):
+        for path in files():
+            path.write_bytes(damage(path.read_bytes()))
+        assert run() == ["2", "6.0", "0"]
+        assert run() == ["2", "6.0", "2"]
+    for path in files():
+        path.unlink()
+    assert run() == ["2", "6.0", "0"]
+
+
+def test_no_files_pile_up(tmp_path, python):
+    script = program(tmp_path, COUNT)
+    cache = tmp_path / "cache"
+    python(script, cache=cache)
+    before = sorted(cache.rglob("*.nb*"))
+    script.write_text(COUNT.replace("x + 1", "x + 2"))
+    assert python(script, cache=cache).stdout.split() == ["3", "8.0", "0"]
+    assert sorted(cache.rglob("*.nb*")) == before
+
+
+def test_two_processes_that_compile_at_once_do_not_mix_up(tmp_path):
+    # Both look for a free name before either of them writes.
+    keys = [_jit._Key(f"signature {k}", "digest") for k in range(2)]
+    files = [_jit._EntryFiles(str(tmp_path), "function") for _ in keys]
+    assert [file.load(key) for file, key in zip(files, keys, strict=True)] == [None, None]
+    for file, key in zip(files, keys, strict=True):
+        file.save(key, {"machine code of": key.name})
+    for key in keys:
+        assert _jit._EntryFiles(str(tmp_path), "function").load(key) == {"machine code of": key.name}
+    assert files[0].load(keys[0]._replace(digest="of an edited function")) is None
+    files[0].flush()
+    assert files[1].load(keys[1]) is None
+
+
+@pytest.fixture
+def unwritable(tmp_path):
+    """A copy of the package without a folder for a cache; even the administrator cannot make one in a file."""
+    shutil.copytree(PACKAGE, tmp_path / "fastgd", ignore=shutil.ignore_patterns("__pycache__"))
+    file = tmp_path / "file"
+    file.touch()
+    for folder in [tmp_path, *(path for path in (tmp_path / "fastgd").rglob("*") if path.is_dir())]:
+        (folder / "__pycache__").touch()
+    (tmp_path / "fastgd" / "__pycache__").touch()
+    return tmp_path, {"HOME": str(file), "XDG_CACHE_HOME": str(file / "cache"), "LOCALAPPDATA": str(file / "cache")}
+
+
+def test_without_a_folder_there_is_no_cache_and_one_warning(unwritable, python, monkeypatch):
+    root, homes = unwritable
+    for name, value in homes.items():
+        monkeypatch.setenv(name, value)
+    script = program(root, COUNT)
+    for cache in (None, root / "file" / "cache"):
+        done = python(script, path=[root], cache=cache, warnings="always")
+        assert done.stdout.split() == ["2", "6.0", "0"]
+        assert done.stderr.count("Warning") == 1
+        assert "RuntimeWarning: fastgd compiles without a disk cache" in done.stderr
+        assert "NUMBA_CACHE_DIR" in done.stderr
+
+
+def test_a_folder_that_can_no_longer_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(_jit, "_warned", False)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+
+    def full(*arguments):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(_jit._EntryFiles, "save", full)
+
+    @fastgd.njit
+    def add(x):
+        return x + 1
+
+    with pytest.warns(RuntimeWarning, match="no space left"):
+        assert add(1) == 2
+    assert add(1.5) == 2.5
+
+
+def test_code_without_a_file_is_not_cached(python):
+    code = COUNT.replace("\n\n", "\n")
+    for _ in range(2):
+        done = python("-c", code)
+        assert done.stdout.split() == ["2", "6.0", "0"]
+        assert done.stderr == ""
+
+
+OWN_TYPES = """
+from typing import NamedTuple
+import numpy as np
+import fastgd
+from fastgd._loop import train
+
+class Rule(NamedTuple):
+    scale: float = 1.0
+
+class RuleState(NamedTuple):
+    pass
+
+def init(optimizer, params):
+    return RuleState()
+
+def update(optimizer, lr, grads, state, params):
+    for i in range(params.size):
+        params[i] -= FACTOR * grads[i]
+
+fastgd.register_optimizer(Rule, init, update)
+
+class Pair(NamedTuple):
+    a: float
+    b: float
+
+@fastgd.njit
+def pair(x):
+    return Pair(x, x)
+
+assert isinstance(pair(1.0), Pair)
+result = fastgd.fit(
+    fastgd.Neuron(1, "identity"), np.ones((4, 1)), np.zeros(4), params=[1.0, 0.0], optimizer=Rule(), epochs=1
+)
+print(result.params[0], train.stats.cache_hits.total())
+"""
+
+
+def test_types_of_a_script_are_not_cached_but_work(tmp_path, python):
+    first, second = tmp_path / "first.py", tmp_path / "second.py"
+    first.write_text(OWN_TYPES.replace("FACTOR", "0.125"))
+    second.write_text(OWN_TYPES.replace("FACTOR", "0.25"))
+    assert python(first).stdout.split() == ["0.75", "0"]
+    assert python(second).stdout.split() == ["0.5", "0"]
+
+
+def test_options_and_plain_functions():
+    @fastgd.njit(cache=False, fastmath=False)
+    def add(x):
+        return x + 1
+
+    assert add(1) == 2
+    assert add.py_func(1) == 2
+    assert add.stats.cache_path is None
+    assert np.isnan(fastgd.njit(lambda x: x, cache=False)(np.nan))

@@ -1,0 +1,37 @@
+"""The examples in docstrings and in the README run, and print what they say."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import fastgd
+
+MODULES = ["fastgd", *(module.name for module in pkgutil.walk_packages(fastgd.__path__, "fastgd."))]
+README = Path(__file__).parent.parent / "README.md"
+PUBLIC = [name for name in fastgd.__all__ if callable(getattr(fastgd, name))]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    module = importlib.import_module(name)
+    failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert failed == 0
+
+
+def test_examples_in_the_readme(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert examples
+    names: dict = {}
+    for example in examples:  # a tour: the later ones use what the earlier ones made
+        exec(compile(example, "README.md", "exec"), names)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_what_is_public_is_documented(name):
+    text = getattr(fastgd, name).__doc__ or ""
+    assert ">>>" in text or len(text) > 100, f"{name} has no example"

@@ -1,0 +1,199 @@
+"""`fit` on several threads: the same bits as on one, and threads only where they pay."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastgd
+from fastgd import _run, _threads, training
+
+FIELDS = ("params", "n_epochs", "n_steps", "loss", "status")
+
+
+def table(n, d, dtype=np.float32, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d), dtype)
+    return X, (X[:, 0] > 0.3).astype(dtype)
+
+
+def assert_same_bits(one, other):
+    for field in FIELDS:
+        np.testing.assert_array_equal(getattr(one, field), getattr(other, field), err_msg=field)
+    for name in one.history:
+        np.testing.assert_array_equal(one.history[name], other.history[name], err_msg=name)
+
+
+@pytest.fixture
+def shares(monkeypatch):
+    """Four processors, threads from the first row on, and a list of how many tasks ran side by side."""
+    counts = []
+
+    def counting(tasks):
+        counts.append(len(tasks))
+        return _threads.run_all(tasks)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(_run, "_THREAD_WORK", 1)
+    monkeypatch.setattr(_run, "run_all", counting)
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "order"),
+    [(None, "shuffled"), (20_000, "shuffled"), (9_999, "block-shuffled"), (5_000, "sequential")],
+)
+def test_same_bits_for_any_number_of_threads(batch_size, order, shares):
+    X, y = table(50_003, 3)
+    arguments = {"optimizer": fastgd.Momentum(), "lr": 0.5, "batch_size": batch_size, "order": order, "epochs": 4}
+    alone = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
+    assert not shares
+    for threads in (2, 3, 4):
+        assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, threads=threads, **arguments), alone)
+        assert max(shares) == min(threads, -(-(batch_size or 50_003) // 2048))
+        shares.clear()
+
+
+def test_same_bits_with_validation_weights_clipping_and_a_schedule(shares):
+    X, y = table(40_001, 3)
+    arguments = {
+        "optimizer": fastgd.Momentum(),
+        "lr": fastgd.ExponentialDecay(2.0, 0.1),
+        "batch_size": 8_000,
+        "epochs": 6,
+        "validation": 0.3,
+        "sample_weight": np.random.default_rng(0).random(40_001),
+        "tol": 1e-3,
+        "patience": 2,
+    }
+    alone = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
+    shares.clear()  # those of validation, one at a time
+    for threads in (2, 4):
+        assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, threads=threads, **arguments), alone)
+        assert threads in shares
+
+
+def test_the_usual_threshold(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    X, y = table(80_000, 32)
+    arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": None, "epochs": 5}
+    alone = fastgd.fit(fastgd.Neuron(32), X, y, **arguments)
+    for threads in (2, 3):
+        assert_same_bits(fastgd.fit(fastgd.Neuron(32), X, y, threads=threads, **arguments), alone)
+    start = fastgd.init_params(fastgd.Neuron(32))
+    orders = [np.arange(80_000)] * 5
+    params, history = reference.train(start, X, y, orders, 80_000, lr=0.5)
+    np.testing.assert_allclose(alone.params, params, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(alone.history["loss"], history["loss"], rtol=1e-5)
+
+
+@given(
+    n=st.integers(1, 30_000),
+    batch_size=st.none() | st.integers(500, 30_000),
+    threads=st.integers(2, 6),
+    order=st.sampled_from(["shuffled", "block-shuffled", "sequential"]),
+)
+@settings(deadline=None, max_examples=30)
+def test_any_shape(n, batch_size, threads, order):
+    X, y = table(n, 2)
+    arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": batch_size, "order": order, "epochs": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "cpu_count", lambda: 6)
+        patch.setattr(_run, "_THREAD_WORK", 1)
+        on_threads = fastgd.fit(fastgd.Neuron(2), X, y, threads=threads, **arguments)
+    assert_same_bits(on_threads, fastgd.fit(fastgd.Neuron(2), X, y, **arguments))
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4, 7, 10])
+def test_going_on_with_another_number_of_threads(stop, shares, monkeypatch):
+    X, y = table(20_000, 3)
+    arguments = {"optimizer": fastgd.Momentum(), "lr": 0.5, "batch_size": 12_000, "epochs": 4}
+    whole = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
+    calls = []
+
+    def callback(progress):
+        calls.append(progress)
+        if len(calls) == stop:
+            raise StopIteration
+
+    with monkeypatch.context() as small_chunks:
+        small_chunks.setattr(training, "_CHUNK_SECONDS", 0.0)
+        small_chunks.setattr(_run, "_FIRST_WORK", 1 << 18)
+        part = fastgd.fit(fastgd.Neuron(3), X, y, threads=3, callback=callback, **arguments)
+    assert part.status == "stopped"
+    for threads in (1, 2):
+        assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, threads=threads, resume=part, **arguments), whole)
+
+
+@pytest.mark.parametrize("batch_size", [1, 64, 2048])
+def test_small_batches_stay_on_one_thread(batch_size, shares):
+    X, y = table(5_000, 3)
+    fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=batch_size, threads=4, epochs=2)
+    assert not shares
+
+
+def test_batches_of_little_work_stay_on_one_thread(shares, monkeypatch):
+    monkeypatch.undo()
+    counts = []
+    monkeypatch.setattr(_run, "run_all", lambda tasks: counts.append(len(tasks)) or _threads.run_all(tasks))
+    X, y = table(10_000, 3)
+    fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=None, threads=2, epochs=2)
+    assert not counts
+
+
+def test_no_more_threads_than_processors(monkeypatch):
+    monkeypatch.setattr(_run, "_THREAD_WORK", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    counts = []
+    monkeypatch.setattr(_run, "run_all", lambda tasks: counts.append(len(tasks)) or _threads.run_all(tasks))
+    X, y = table(10_000, 3)
+    fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=None, threads=10**9, epochs=2)
+    assert max(counts) == 2
+
+
+def test_divergence_on_threads(shares):
+    X, y = table(30_000, 3)
+    arguments = {"optimizer": fastgd.SGD(), "lr": 1e12, "batch_size": None, "epochs": 9}
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        alone = fastgd.fit(fastgd.Neuron(3, "identity"), X, y, **arguments)
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        together = fastgd.fit(fastgd.Neuron(3, "identity"), X, y, threads=3, **arguments)
+    assert_same_bits(alone, together)
+
+
+def test_all_tasks_are_called_and_the_first_is_called_here():
+    called = {}
+    _threads.run_all([lambda k=k: called.update({k: threading.current_thread()}) for k in range(5)])
+    assert sorted(called) == list(range(5))
+    assert called[0] is threading.current_thread()
+    assert all(called[k] is not called[0] for k in range(1, 5))
+
+
+def test_an_error_in_a_task_is_raised_when_all_have_ended():
+    ended = []
+
+    def fail():
+        raise ZeroDivisionError
+
+    for failing in (0, 1):
+        tasks = [lambda: ended.append(1)] * 2
+        tasks[failing] = fail
+        with pytest.raises(ZeroDivisionError):
+            _threads.run_all(tasks)
+    assert len(ended) == 2
+    _threads.run_all([lambda: ended.append(1)] * 3)  # the pool is as good as before
+    assert len(ended) == 5
+
+
+def test_where_there_are_no_threads_to_be_had(monkeypatch):
+    def refuse(self, task):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_threads.ThreadPoolExecutor, "submit", refuse)
+    called = []
+    _threads.run_all([lambda: called.append(threading.current_thread())] * 3)
+    assert called == [threading.current_thread()] * 3

@@ -1,0 +1,87 @@
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import reference
+
+import fastgd
+from fastgd import Neuron, check_gradient
+
+X = np.random.default_rng(0).normal(size=(20, 3))
+Y = (X[:, 0] > 0).astype(float)
+PARAMS = [0.5, -1.0, 2.0, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss"),
+    [("sigmoid", "mse"), ("tanh", "mse"), ("identity", "mse"), ("sigmoid", "binary_cross_entropy")],
+)
+def test_both_gradients_are_the_reference(activation, loss):
+    check = check_gradient(Neuron(3, activation, loss), PARAMS, X, Y)
+    _, expected = reference.loss_and_grad(np.array(PARAMS), X, Y, activation, loss)
+    np.testing.assert_allclose(check.analytic, expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(check.numeric, expected, rtol=1e-8, atol=1e-10)
+    assert check.passed
+    assert "agree" in str(check)
+
+
+class Forgetful(NamedTuple):
+    """w·x under the squared error, whose gradient has lost its factor 2."""
+
+    n_features: int
+
+
+def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
+    loss = 0.0
+    for r in rows:
+        error = -y[r]
+        for j in range(model.n_features):
+            error += params[j] * X[r, j]
+        loss += error * error
+        for j in range(model.n_features):
+            grads[j] += error * X[r, j]
+    return loss
+
+
+fastgd.register_model(
+    Forgetful,
+    n_params=lambda model: model.n_features,
+    init_params=lambda model, seed, dtype: np.zeros(model.n_features, dtype),
+    scratch=lambda model, params: params[:0],
+    add_loss_and_grad=add_loss_and_grad,
+    predict=lambda model, params, X: X @ params,
+)
+
+
+def test_a_wrong_gradient_is_found():
+    check = check_gradient(Forgetful(3), PARAMS[:3], X, Y)
+    assert not check.passed
+    assert "DISAGREE" in str(check)
+
+
+def test_a_gradient_that_vanishes_passes():
+    assert check_gradient(Neuron(3, "identity"), np.zeros(4), X, np.zeros(20)).error < 1e-6
+
+
+def test_integers_and_float32_are_checked_in_float64():
+    check = check_gradient(Neuron(3), np.float32(PARAMS), X.astype(np.float32), Y.astype(int))
+    assert check.analytic.dtype == np.float64
+    assert check.passed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((Neuron(3), PARAMS[:3], X, Y), "params must have 4 elements"),
+        ((Neuron(2), PARAMS[:3], X, Y), "X must have 2 columns"),
+        ((Neuron(3), PARAMS, X, Y[:5]), "y must have as many rows as X"),
+    ],
+)
+def test_what_does_not_fit_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        check_gradient(*arguments)
+
+
+def test_the_step_must_be_positive():
+    with pytest.raises(ValueError, match="step must be a positive"):
+        fastgd.check_gradient(Neuron(3), PARAMS, X, Y, step=0)

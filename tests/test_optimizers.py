@@ -1,0 +1,363 @@
+"""Every optimiser against its equation in plain NumPy, against PyTorch, and against what all of them promise."""
+
+import copy
+import importlib.util
+import math
+import pickle
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from user_program import descend, go_on
+
+import fastgd
+from fastgd import SGD, Adam, Momentum, Nesterov, init_state, update
+
+DTYPES = [np.float32, np.float64]
+# Every optimiser with the choices that change its equation; `reference` and PyTorch find them by name and fields.
+TABLE = [
+    SGD(),
+    Momentum(),
+    Momentum(beta=0.0),
+    Momentum(0.99),
+    Nesterov(),
+    Nesterov(beta=0.5),
+    Adam(),
+    Adam(amsgrad=True),
+    Adam(beta1=0.0, beta2=0.5, eps=0.1),
+    Adam(beta1=0.8, beta2=0.9, eps=1e-3, amsgrad=True),
+]
+KINDS = [SGD(), Momentum(), Nesterov(), Adam(), Adam(amsgrad=True)]
+by_repr = {"ids": repr}
+
+
+@pytest.fixture(params=DTYPES, ids=lambda dtype: dtype.__name__)
+def dtype(request):
+    return request.param
+
+
+def gradient(params):
+    """Of a convex function, with components of very different sizes, and curved so that Adam's v_max matters."""
+    scale = 2.0 ** -np.arange(params.size)
+    return (scale * (np.asarray(params, np.float64) - 0.5) + np.sin(3 * np.asarray(params, np.float64))).astype(
+        params.dtype
+    )
+
+
+def start(dtype, size=37):
+    return np.random.default_rng(1).normal(size=size).astype(dtype)
+
+
+def run(optimizer, params, n_steps, lr=0.01, state=None, of=gradient):
+    """The parameters after each step, and the state."""
+    params = params.copy()
+    state = init_state(optimizer, params) if state is None else state
+    points = []
+    for _ in range(n_steps):
+        update(optimizer, lr, of(params), state, params)
+        points.append(params.copy())
+    return np.array(points), state
+
+
+def arrays_of(state):
+    return {name: np.array(value) for name, value in state._asdict().items()}
+
+
+@pytest.mark.parametrize("optimizer", TABLE, **by_repr)
+def test_trajectories(optimizer, dtype):
+    points, _ = run(optimizer, start(dtype), 60)
+    expected = reference.trajectory(type(optimizer).__name__, optimizer._asdict(), 0.01, gradient, start(dtype), 60)
+    assert points.dtype == dtype
+    tolerance = {np.float64: 1e-12, np.float32: 2e-5}[dtype]
+    np.testing.assert_allclose(points, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("optimizer", KINDS, **by_repr)
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 8, 15, 16, 17, 33, 1000])
+def test_every_size(optimizer, size):
+    points, _ = run(optimizer, start(np.float64, size), 3)
+    expected = reference.trajectory(
+        type(optimizer).__name__, optimizer._asdict(), 0.01, gradient, start(np.float64, size), 3
+    )
+    np.testing.assert_allclose(points, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_by_hand():
+    # f = x², so the gradient is 2x, from 4 with rate 0.1.
+    def points(optimizer):
+        return run(optimizer, np.array([4.0]), 2, 0.1, of=lambda x: 2 * x)[0][:, 0]
+
+    np.testing.assert_allclose(points(SGD()), [3.2, 2.56], rtol=1e-15)
+    np.testing.assert_allclose(points(Momentum(0.5)), [3.2, 3.2 - 0.1 * (4 + 6.4)], rtol=1e-15)
+    # v = 8, then 4 + 5.6 = 9.6 at x = 2.8.
+    np.testing.assert_allclose(points(Nesterov(0.5)), [4 - 0.1 * 12, 2.8 - 0.1 * (5.6 + 4.8)], rtol=1e-15)
+    # m̂ = 8 and v̂ = 64; then m = 7.6 / 1.9 · ... for β₁ = β₂ = 0.9 and gradients 8, 7.8.
+    m_hat, v_hat = (0.9 * 0.8 + 0.1 * 7.8) / 0.19, (0.9 * 6.4 + 0.1 * 7.8**2) / 0.19
+    expected = [3.9, 3.9 - 0.1 * m_hat / math.sqrt(v_hat)]
+    np.testing.assert_allclose(points(Adam(0.9, 0.9)), expected, rtol=1e-8)
+
+
+def in_torch(torch, optimizer, params, lr):
+    if isinstance(optimizer, Adam):
+        beta1, beta2, eps, amsgrad = optimizer
+        return torch.optim.Adam([params], lr=lr, betas=(beta1, beta2), eps=eps, amsgrad=amsgrad)
+    beta = getattr(optimizer, "beta", 0.0)
+    return torch.optim.SGD([params], lr=lr, momentum=beta, nesterov=isinstance(optimizer, Nesterov))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.filterwarnings("default")  # PyTorch's own
+@pytest.mark.parametrize("optimizer", [one for one in TABLE if one != Momentum(beta=0.0)], **by_repr)
+def test_trajectories_are_those_of_pytorch(optimizer, dtype):
+    import torch
+
+    points, _ = run(optimizer, start(dtype), 60)
+    params = torch.from_numpy(start(dtype).copy()).requires_grad_()
+    peer = in_torch(torch, optimizer, params, 0.01)
+    for point in points:
+        params.grad = torch.from_numpy(gradient(params.detach().numpy()))
+        peer.step()
+        tolerance = {np.float64: 1e-12, np.float32: 2e-5}[dtype]
+        np.testing.assert_allclose(point, params.detach().numpy(), rtol=tolerance, atol=tolerance)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    hyperparameters=st.one_of(
+        st.tuples(st.just("Momentum"), st.fixed_dictionaries({"beta": st.floats(0, 0.999)})),
+        st.tuples(st.just("Nesterov"), st.fixed_dictionaries({"beta": st.floats(0, 0.999)})),
+        st.tuples(
+            st.just("Adam"),
+            st.fixed_dictionaries(
+                {
+                    "beta1": st.floats(0, 0.99),
+                    "beta2": st.floats(0, 0.9999),
+                    "eps": st.floats(1e-8, 1),
+                    "amsgrad": st.booleans(),
+                }
+            ),
+        ),
+    ),
+    lr=st.floats(1e-6, 0.05),
+    size=st.integers(1, 40),
+)
+def test_random_hyperparameters(hyperparameters, lr, size):
+    name, fields = hyperparameters
+    points, _ = run(getattr(fastgd, name)(**fields), start(np.float64, size), 20, lr)
+    expected = reference.trajectory(name, fields, lr, gradient, start(np.float64, size), 20)
+    np.testing.assert_allclose(points, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("optimizer", KINDS, **by_repr)
+def test_zero_gradients_change_nothing(optimizer, dtype):
+    points, _ = run(optimizer, start(dtype), 8, of=np.zeros_like)
+    np.testing.assert_array_equal(points, np.tile(start(dtype), (8, 1)))
+
+
+@pytest.mark.parametrize("optimizer", KINDS, **by_repr)
+def test_rate_zero_changes_nothing_but_the_state(optimizer, dtype):
+    points, state = run(optimizer, start(dtype), 8, lr=0.0)
+    np.testing.assert_array_equal(points, np.tile(start(dtype), (8, 1)))
+    expected = init_state(optimizer, start(dtype))
+    for _ in range(8):
+        update(optimizer, 0.5, gradient(start(dtype)), expected, start(dtype))
+    for name, value in arrays_of(expected).items():
+        np.testing.assert_array_equal(value, arrays_of(state)[name])
+
+
+@pytest.mark.parametrize("optimizer", KINDS, **by_repr)
+def test_the_state_is_of_the_parameters_dtype(optimizer, dtype):
+    params = start(dtype)
+    state = init_state(optimizer, params)
+    assert type(state).__name__ == f"{type(optimizer).__name__}State"
+    for value in state:
+        assert value.flags.carray
+        assert value.dtype == (dtype if value.size == params.size else np.float64) or value.size == 0
+        assert not np.shares_memory(value, params)
+
+
+@pytest.mark.parametrize("optimizer", KINDS, **by_repr)
+@pytest.mark.parametrize("after", [0, 1, 7])
+def test_saved_and_restored_it_goes_on_bit_for_bit(optimizer, dtype, after, tmp_path):
+    points, final = run(optimizer, start(dtype), 20)
+    half, state = run(optimizer, start(dtype), after)
+    params = half[-1] if after else start(dtype)
+    np.savez(tmp_path / "state.npz", params=params, **state._asdict())
+    with np.load(tmp_path / "state.npz") as saved:
+        restored = type(state)(**{name: saved[name] for name in state._fields})
+        rest, again = run(optimizer, saved["params"], 20 - after, state=restored)
+    np.testing.assert_array_equal(rest, points[after:])
+    for name, value in arrays_of(final).items():
+        np.testing.assert_array_equal(value, arrays_of(again)[name])
+
+
+@pytest.mark.parametrize("optimizer", KINDS, **by_repr)
+def test_inside_a_users_function(optimizer, dtype):
+    params, by_hand = start(dtype), start(dtype)
+    factors = np.arange(1, params.size + 1).astype(dtype)
+    state = descend(optimizer, 0.01, params, 12)
+    points, expected = run(optimizer, by_hand, 12, of=lambda x: 2 * factors * x)
+    tolerance = 1e-13 if dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(params, points[-1], rtol=tolerance, atol=tolerance)
+    assert type(state) is type(expected)
+    for name, value in arrays_of(expected).items():
+        np.testing.assert_allclose(arrays_of(state)[name], value, rtol=tolerance, atol=tolerance)
+    # And a state that Python has kept.
+    whole = start(dtype)
+    descend(optimizer, 0.01, whole, 20)
+    go_on(optimizer, 0.01, params, state, 8)
+    np.testing.assert_array_equal(params, whole)
+
+
+@pytest.mark.parametrize("optimizer", KINDS, **by_repr)
+def test_a_second_call_compiles_nothing(optimizer, dtype):
+    run(optimizer, start(dtype), 1)
+    kernel = fastgd._registry.kernels_for("update", fastgd._registry.OptimizerKernels, optimizer).update
+    before = list(kernel.signatures)
+    run(optimizer, start(dtype, 5), 3, lr=1)
+    changed = optimizer._replace(**{name: 0.25 for name, value in optimizer._asdict().items() if type(value) is float})
+    run(changed, start(dtype, 5), 3, lr=np.float32(0.5))
+    assert kernel.signatures == before
+
+
+@pytest.mark.parametrize("optimizer", KINDS, **by_repr)
+def test_it_comes_down(optimizer, dtype):
+    # A parabola, and Rosenbrock's valley, whose minimum is at (1, 1).
+    params, _ = run(optimizer, np.array([4.0, -3.0], dtype), 2000, 0.02, of=lambda x: 2 * x)
+    assert np.abs(params[-1]).max() < 1e-3
+
+    def rosenbrock(x):
+        u, v = 1 - x[0], x[1] - x[0] ** 2
+        return np.array([-2 * u - 40 * v * x[0], 20 * v], dtype)
+
+    params, _ = run(optimizer, np.array([-1.0, 1.0], dtype), 6000, 0.005, of=rosenbrock)
+    np.testing.assert_allclose(params[-1], 1, atol=0.01)
+
+
+def test_nan_stays_visible(dtype):
+    for optimizer in KINDS:
+        g = np.ones(20, dtype)
+        g[3], g[11] = np.nan, np.inf
+        params = np.ones(20, dtype)
+        update(optimizer, 0.1, g, init_state(optimizer, params), params)
+        assert np.flatnonzero(~np.isfinite(params)).tolist() == [3, 11], optimizer
+
+
+# The tuples.
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "words"),
+    [
+        *((Momentum, "beta", value, "a number in [0, 1)") for value in (-0.1, 1, 1.5, math.nan, math.inf)),
+        *((Nesterov, "beta", value, "a number in [0, 1)") for value in (-1e-9, 1.0, math.nan)),
+        *((Adam, "beta1", value, "a number in [0, 1)") for value in (-0.1, 1, math.nan)),
+        *((Adam, "beta2", value, "a number in [0, 1)") for value in (-0.1, 1, math.inf)),
+        *((Adam, "eps", value, "a positive finite number") for value in (0, -1e-8, math.nan, math.inf)),
+    ],
+)
+def test_hyperparameters_are_checked(kind, field, value, words):
+    with pytest.raises(ValueError) as caught:
+        kind(**{field: value})
+    assert str(caught.value) == f"{kind.__name__}: {field} must be {words}, got {value!r}"
+    with pytest.raises(ValueError, match=f"{kind.__name__}: {field} must be"):
+        kind()._replace(**{field: value})
+
+
+def test_hyperparameters_are_of_their_type():
+    for bad in ("0.9", None, True, [0.9], 1j):
+        with pytest.raises(TypeError, match=r"Momentum: beta must be a number in \[0, 1\), got"):
+            Momentum(bad)
+    for bad in (1, 0.0, "yes", None):
+        with pytest.raises(TypeError, match="Adam: amsgrad must be True or False, got"):
+            Adam(amsgrad=bad)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lr'"):
+        Adam(lr=0.1)
+    with pytest.raises(TypeError, match="positional argument"):
+        SGD(0.1)
+
+
+def test_integers_are_fine():
+    optimizer = Adam(0, np.float32(0.5), eps=1)
+    assert optimizer == Adam(0.0, 0.5, 1.0)
+    assert [type(value) for value in optimizer] == [float, float, float, bool]
+    assert type(Adam(amsgrad=np.True_).amsgrad) is bool
+
+
+@pytest.mark.parametrize("optimizer", TABLE, **by_repr)
+def test_the_tuples_are_plain_values(optimizer):
+    for twin in (pickle.loads(pickle.dumps(optimizer)), copy.deepcopy(optimizer), eval(repr(optimizer))):
+        assert type(twin) is type(optimizer)
+        assert twin == optimizer
+        assert hash(twin) == hash(optimizer)
+    assert type(optimizer)._make(list(optimizer)) == optimizer
+    assert optimizer._replace() == optimizer
+    assert isinstance(optimizer, tuple)
+
+
+def test_defaults():
+    assert Adam() == (0.9, 0.999, 1e-8, False)
+    assert Momentum() == Nesterov() == (0.9,)
+    assert SGD() == ()
+    assert repr(Adam()) == "Adam(beta1=0.9, beta2=0.999, eps=1e-08, amsgrad=False)"
+
+
+# What `update` says about its arguments, before it changes anything.
+
+
+@pytest.mark.parametrize("lr", [-0.1, math.nan, math.inf, -math.inf])
+def test_the_rate_is_checked(lr):
+    params = np.ones(3)
+    with pytest.raises(ValueError, match="update: lr must be a finite number, 0 or larger, got"):
+        update(SGD(), lr, np.ones(3), init_state(SGD(), params), params)
+    np.testing.assert_array_equal(params, 1)
+
+
+@pytest.mark.parametrize("lr", ["0.1", None, True, [0.1], fastgd.ExponentialDecay(0.1, 1)])
+def test_the_rate_is_a_number(lr):
+    with pytest.raises(TypeError, match="update: lr must be a finite number, 0 or larger, got"):
+        update(SGD(), lr, np.ones(3), init_state(SGD(), np.ones(3)), np.ones(3))
+
+
+def test_the_arrays_are_checked():
+    state = init_state(SGD(), np.ones(3))
+    locked = np.ones(3)
+    locked.flags.writeable = False
+    for grads, params, error, message in [
+        (np.ones(3), [1.0, 2.0, 3.0], TypeError, "params must be a float32 or float64 array, got list"),
+        (np.ones(3), np.ones(3, int), TypeError, "params must be a float32 or float64 array, got dtype int64"),
+        (np.ones(3), np.ones(3, ">f8"), TypeError, "params must be a float32 or float64 array, got dtype >f8"),
+        (np.ones(3), np.ones((3, 1)), ValueError, "params must be a 1-D, contiguous, writable array, got shape"),
+        (np.ones(3), np.ones(6)[::2], ValueError, "params must be a 1-D, contiguous, writable array, got a strided"),
+        (np.ones(3), locked, ValueError, "params must be a 1-D, contiguous, writable array, got a read-only"),
+        ([1.0, 2.0, 3.0], np.ones(3), TypeError, "grads must be an array of the dtype of params, float64, got list"),
+        (np.ones(3, "f4"), np.ones(3), TypeError, "grads must be an array of the dtype of params, float64, got dtype"),
+        (np.ones(2), np.ones(3), ValueError, r"grads must be a contiguous array of the shape of params, \(3,\), got"),
+        (np.ones(6)[::2], np.ones(3), ValueError, "grads must be a contiguous array of the shape of params"),
+    ]:
+        with pytest.raises(error, match=f"update: {message}"):
+            update(SGD(), 0.1, grads, state, params)
+    for params in ([1.0], np.ones(3, int), np.ones((3, 1)), np.ones(6)[::2]):
+        with pytest.raises((TypeError, ValueError), match="init_state: params must be"):
+            init_state(Adam(), params)
+
+
+def test_a_gradient_that_may_only_be_read():
+    params, grads = np.ones(3), np.ones(3)
+    grads.flags.writeable = False
+    update(SGD(), 0.5, grads, init_state(SGD(), params), params)
+    np.testing.assert_array_equal(params, 0.5)
+
+
+def test_what_is_no_optimizer():
+    for other, name in [(0.1, "float"), (None, "NoneType"), (fastgd.ExponentialDecay(0.1, 1), "ExponentialDecay")]:
+        with pytest.raises(TypeError, match=f"expected an optimizer, got {name}, which is not registered as one"):
+            init_state(other, np.ones(3))
+        with pytest.raises(TypeError, match=r"see fastgd.register_optimizer"):
+            update(other, 0.1, np.ones(3), (), np.ones(3))
+    with pytest.raises(
+        TypeError, match=r"init_state: expected an optimizer, got the class Adam itself; write Adam\(\)"
+    ):
+        init_state(Adam, np.ones(3))
