@@ -11,11 +11,11 @@ import numpy as np
 
 from fastgd._jit import kernel
 from fastgd._simd import scale_and_compare
-from fastgd._views import borrowed, repeated
+from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.batches import SEQUENTIAL, fill_order
 from fastgd.clipping import norm
 from fastgd.gradients import add_rows, rows_ahead, sum_of_weights
-from fastgd.verbs import clip, update
+from fastgd.verbs import clip, descend_rows, update
 
 RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
 STOP, RAISE, SKIP = range(3)  # policies for a gradient that is not finite
@@ -87,6 +87,8 @@ def train(
     constant = rates.size == 1
     last_step = limits.step if constant else min(limits.step, first_step + rates.size)
     ahead = rows_ahead(X)
+    singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1
+    row_totals = np.zeros(5)
     in_blocks = min(plan.batch_size, n_rows) > plan.block
 
     while step < last_step and budget > 0:
@@ -95,6 +97,27 @@ def train(
                 break
             if plan.order != SEQUENTIAL:
                 fill_order(order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window)
+        # Single rows, all but an epoch's last, where the model has a shorter way to go.
+        if singly and done == 0:
+            size = min(n_rows - 1 - low, last_step - step, budget)
+            if size > 0:
+                rows = borrowed_slice(order, np.uint64(low), np.uint64(size))
+                rate = np.uint64(0 if constant else step - first_step)
+                following_rates = borrowed_slice(rates, rate, np.uint64(rates.size) - rate)
+                row_totals[:] = 0
+                row_totals[4] = sums[LAST_NORM]
+                size = descend_rows(
+                    model, optimizer, rule, following_rates, params, X, y, rows, scratch, previous, row_totals
+                )
+                sums[LOSS] += row_totals[0]
+                sums[WEIGHT] += size
+                sums[NORM] += row_totals[1]
+                sums[COSINE] += row_totals[2]
+                at[PAIRS] += np.int64(row_totals[3])
+                sums[LAST_NORM] = row_totals[4]
+                step, low, steps, budget = step + size, low + size, steps + size, budget - size
+                if step == last_step or budget == 0:
+                    break
         high = min(low + plan.batch_size, n_rows)
         lr = rates[0 if constant else step - first_step]
 

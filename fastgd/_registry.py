@@ -27,6 +27,7 @@ class OptimizerKernels(NamedTuple):
     init: typing.Callable
     update: typing.Callable
     eval_params: typing.Callable
+    plain: bool
 
 
 class ScheduleKernels(NamedTuple):
@@ -45,6 +46,7 @@ class ModelKernels(NamedTuple):
     layout: typing.Callable
     init_params: typing.Callable
     check: typing.Callable
+    descend_rows: typing.Callable | None
 
 
 class ObjectiveKernels(NamedTuple):
@@ -57,6 +59,7 @@ class ClippingKernels(NamedTuple):
     """What a clipping rule can do."""
 
     clip: typing.Callable
+    clips: bool
 
 
 _REGISTRATION = {
@@ -70,7 +73,7 @@ _REGISTRATION = {
 _registered: dict[type, NamedTuple] = {}
 
 
-def register_optimizer(cls, init, update, eval_params=None, **ranges):
+def register_optimizer(cls, init, update, eval_params=None, plain=False, **ranges):
     """Make a NamedTuple an optimiser.
 
     Parameters
@@ -84,6 +87,8 @@ def register_optimizer(cls, init, update, eval_params=None, **ranges):
     eval_params : callable, optional
         ``eval_params(optimizer, state, params, out)`` for methods that keep an average: writes the point to
         evaluate at. By default the parameters are copied.
+    plain : bool
+        The update is θ ← θ - lr·g and nothing else, so that a model that can may do several steps in one go.
     **ranges
         For each field, what its values must be: `unit_interval`, `positive`, `nonnegative`, `finite` or
         ``one_of(names)``.
@@ -116,7 +121,7 @@ def register_optimizer(cls, init, update, eval_params=None, **ranges):
     >>> params
     array([0.5, 2.5])
     """
-    kernels = OptimizerKernels(_compiled(init), _compiled(update), _compiled(eval_params or copy_params))
+    kernels = OptimizerKernels(_compiled(init), _compiled(update), _compiled(eval_params or copy_params), plain)
     _register(cls, kernels, ranges)
 
 
@@ -143,7 +148,17 @@ def register_schedule(cls, rate, **ranges):
 
 
 def register_model(
-    cls, *, n_params, init_params, scratch, add_loss_and_grad, predict, layout=None, check=None, **ranges
+    cls,
+    *,
+    n_params,
+    init_params,
+    scratch,
+    add_loss_and_grad,
+    predict,
+    layout=None,
+    check=None,
+    descend_rows=None,
+    **ranges,
 ):
     """Make a NamedTuple a model: a function of rows of data with a flat vector of parameters.
 
@@ -170,6 +185,13 @@ def register_model(
     check : callable, optional
         ``check(model, X=None, y=None)``, plain Python: raises ValueError where fields do not go together, or
         (called by `fit` with data) where the data do not suit the model.
+    descend_rows : callable, optional
+        ``descend_rows(model, rates, params, X, y, rows, scratch, previous, totals) -> number of rows``: plain
+        gradient descent, one unweighted row a step, where a model has a shorter way to that than its gradient.
+        `rates` has the rate of each step, or one for all. It may stop early, as it must before a loss that is
+        not finite. `previous` is the gradient of the step before, and becomes that of the last one. To `totals`
+        it adds the losses, the gradients' norms, the cosines between successive ones (where both have a
+        length) and the number of these; the fifth is the norm of the step before, and becomes the last one's.
     **ranges
         For each field, what its values must be.
     """
@@ -181,6 +203,7 @@ def register_model(
         _compiled(layout or _no_layout),
         init_params,
         check or _no_check,
+        descend_rows and _compiled(descend_rows),
     )
     _register(cls, kernels, ranges, check)
 
@@ -209,7 +232,7 @@ def register_objective(cls, value_and_grad, **ranges):
     _register(cls, ObjectiveKernels(_compiled(value_and_grad)), ranges)
 
 
-def register_clipping(cls, clip, **ranges):
+def register_clipping(cls, clip, clips=True, **ranges):
     """Make a NamedTuple a clipping rule.
 
     Parameters
@@ -219,10 +242,12 @@ def register_clipping(cls, clip, **ranges):
     clip : callable
         ``clip(rule, norm, grads) -> bool``: modifies a finite gradient in place, given its Euclidean norm, and
         returns whether anything changed.
+    clips : bool
+        Whether it ever changes anything.
     **ranges
         For each field, what its values must be.
     """
-    _register(cls, ClippingKernels(_compiled(clip)), ranges)
+    _register(cls, ClippingKernels(_compiled(clip), clips), ranges)
 
 
 def kernels_for(verb, kind, thing):

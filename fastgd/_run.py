@@ -88,12 +88,13 @@ class Run:
         started, rows_before = time.perf_counter(), self._rows_done()
         status, written = self._chunk(Limits(self._chunk_rows, _NO_LIMIT, last_epoch))
         if status == _loop.NONFINITE_PARAMS or not np.isfinite(self.params).all():
-            last_finite = self.step - 1
-            status = _loop.NONFINITE_PARAMS
-            self.restore(before)
-            written = 0
-            while self.step < last_finite:
-                written += self._chunk(Limits(_NO_LIMIT, last_finite, last_epoch), written)[1]
+            status, last_finite = _loop.NONFINITE_PARAMS, self.step
+            while not np.isfinite(self.params).all():
+                last_finite -= 1  # found at the next step, or one later where single rows are looked ahead of
+                self.restore(before)
+                written = 0
+                while self.step < last_finite:
+                    written += self._chunk(Limits(_NO_LIMIT, last_finite, last_epoch), written)[1]
         self.append_history(self._buffer[:written])
         if status in (_loop.NONFINITE_PARAMS, _loop.NONFINITE_GRADIENT):
             self._forget_batch()

@@ -293,6 +293,40 @@ def add_weighted_row(typing_context, X, row, factor, out):
 
 
 @intrinsic
+def step_and_look_ahead(typing_context, X, row, following, factor, w):
+    """Do w ← w - factor · X[row], and return three products of the row that follows.
+
+    They are those with w as it was before the step, with the row, and with itself: from the first two follows the
+    product with the new w, w·x' - factor · x·x', without waiting for it.
+
+    X : C-ordered (n, d); row, following : uint64; factor : X's dtype; w : whole vectors, at least d.
+    """
+
+    def emit(context, builder, signature, arguments):
+        matrix = _Matrix(context, builder, signature.args[0], arguments[0])
+        here, there = matrix.row(arguments[1]), matrix.row(arguments[2])
+        factor = matrix.splat(builder.fneg(arguments[3]))
+        weights = _data(context, builder, signature.args[4], arguments[4])
+        sums = [cgutils.alloca_once_value(builder, matrix.zero) for _ in range(3)]
+        for total in sums:
+            builder.store(matrix.zero, total)
+
+        def add_products(column, mask):
+            place = builder.gep(weights, [column])
+            x, other = (matrix.load(builder.gep(pointer, [column]), mask) for pointer in (here, there))
+            weight = matrix.load(place)
+            for total, other_factor in zip(sums, (weight, x, other), strict=True):
+                builder.store(matrix.multiply_add(other, other_factor, builder.load(total)), total)
+            matrix.store(matrix.multiply_add(x, factor, weight), place)
+
+        matrix.for_each_vector(add_products)
+        totals = [matrix.sum_of_lanes(builder.load(total)) for total in sums]
+        return context.make_tuple(builder, signature.return_type, totals)
+
+    return types.UniTuple(X.dtype, 3)(X, types.uint64, types.uint64, X.dtype, w), emit
+
+
+@intrinsic
 def prefetch_rows(typing_context, X, rows, first, count):
     """Ask for rows[first : first + count] of X to be brought into the cache; as one stretch if they are neighbours."""
 

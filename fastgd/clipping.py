@@ -79,7 +79,7 @@ def _not_at_all(rule, norm, grads):
 
 register_clipping(ClipByNorm, _by_norm, max_norm=_check.positive)
 register_clipping(ClipByValue, _by_value, limit=_check.positive)
-register_clipping(NoClipping, _not_at_all)
+register_clipping(NoClipping, _not_at_all, clips=False)
 
 
 @kernel(reassoc=True)

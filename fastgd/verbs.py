@@ -318,3 +318,28 @@ def clip(rule, norm, grads):
 def _clip(rule, norm, grads):
     kernel = kernels_in_compiled_code("clip", ClippingKernels, rule).clip
     return lambda rule, norm, grads: kernel(rule, norm, borrowed(grads))
+
+
+def descend_rows(model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals):
+    """Do plain steps of one row each, if model, optimiser and clipping rule allow; return how many were done."""
+    raise NotImplementedError("descend_rows is called in compiled code")
+
+
+@overload(descend_rows, jit_options=PASTED)
+def _descend_rows(model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals):
+    kernel = kernels_in_compiled_code("descend_rows", ModelKernels, model).descend_rows
+    plain = kernels_in_compiled_code("descend_rows", OptimizerKernels, optimizer).plain
+    clips = kernels_in_compiled_code("descend_rows", ClippingKernels, rule).clips
+    if kernel is None or clips or not plain:
+        return lambda model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals: 0
+    return lambda model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals: kernel(
+        model,
+        borrowed(rates),
+        borrowed(params),
+        borrowed(X),
+        borrowed(y),
+        borrowed(rows),
+        borrowed(scratch),
+        borrowed(previous),
+        borrowed(totals),
+    )

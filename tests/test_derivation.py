@@ -175,7 +175,7 @@ def test_a_long_vector_is_abbreviated():
         ({"x": [1.0, 2.0]}, ValueError, r"derive: w must have the shape of x, \(2,\), got \(\)"),
         ({"x": [1.0, 2.0], "w": [1.0]}, ValueError, r"derive: w must have the shape of x, \(2,\), got \(1,\)"),
         ({"x": [[1.0]], "w": [[1.0]]}, ValueError, r"derive: x must be a 1-D array, got shape \(1, 1\)"),
-        ({"x": [[1.0], [1.0, 2.0]]}, ValueError, "derive: x must be a 1-D array"),
+        ({"x": [[1.0], [1.0, 2.0]]}, ValueError, "derive: x must be an array of real numbers"),
         ({"x": "2"}, TypeError, "derive: x must be a finite number, got '2'"),
         ({"w": None}, TypeError, "derive: w must be a finite number, got None"),
         ({"w": True}, TypeError, "derive: w must be a finite number, got True"),

@@ -1,11 +1,15 @@
 """The machine code of the hot kernels: vectors, everything inlined, and no reference counted inside a loop."""
 
+import importlib
+import pkgutil
 import re
 
 import llvmlite.binding as llvm
 import numba
 import numpy as np
 import pytest
+import user_program
+from numba.extending import is_jitted
 from user_rules import PlainSGD
 
 import fastgd
@@ -27,7 +31,7 @@ def compiled_for(dispatcher, *words):
 
 
 def llvm_function(dispatcher, signature):
-    """The optimised LLVM code of a kernel, compiled anew (the cache keeps none); its callees are inlined or left out."""
+    """The optimised LLVM code of a kernel, compiled anew, since the cache keeps none."""
     options = {name: value for name, value in dispatcher.targetoptions.items() if name != "nopython"}
     fresh = numba.njit(**options)(dispatcher.py_func)
     fresh.compile(signature)
@@ -121,6 +125,15 @@ def test_functions_of_numbers_become_vectors_in_a_loop(name, dtype):
     assert not [call for call in calls_in_loops(function) if not call.startswith("llvm.")]
 
 
+@pytest.mark.parametrize("optimizer", [SGD(), Adam()], ids=lambda optimizer: type(optimizer).__name__)
+def test_a_user_s_own_loop(optimizer):
+    user_program.descend(optimizer, 0.1, np.ones(3), 1)
+    signature = compiled_for(user_program.descend, type(optimizer).__name__, "float64, Array(float64")
+    calls = calls_in_loops(llvm_function(user_program.descend, signature))
+    assert not counted(calls)
+    assert not [call for call in calls if not call.startswith(("llvm.", "sqrt"))]
+
+
 def train_function(optimizer, dtype):
     X = np.ones((8, 3), dtype)
     fastgd.fit(Neuron(3), X, X[:, 0] / 2, optimizer=optimizer, epochs=1, batch_size=4)
@@ -159,14 +172,31 @@ def test_the_gradient(dtype):
     function = llvm_function(kernel, compiled_for(kernel, "Neuron", f"Array({dtype.__name__}"))
     operations = vector_operations(function, LLVM_TYPES[dtype])
     assert {"fmul", "fadd", "fsub", "fdiv", "fmuladd"} <= operations.keys()
-    assert not counted(calls_in_loops(function))
+
+
+def kernels_of_the_package():
+    for module in pkgutil.walk_packages(fastgd.__path__, "fastgd."):
+        if not module.name.endswith("__main__"):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if is_jitted(value):
+                    yield f"{module.name}.{name}", value.targetoptions
+
+
+def test_flags_that_leave_nan_and_infinity_visible():
+    kernels = dict(kernels_of_the_package())
+    assert {"fastgd._loop.train", "fastgd.optimizers.adam.update", "fastgd.elementwise._reduce"} <= kernels.keys()
+    for name, options in kernels.items():
+        assert options["fastmath"] <= {"reassoc", "contract", "arcp", "nsz"}, name
+        assert options["nogil"], name
+        assert options["error_model"] == "numpy", name
+        if "elementwise" in name:
+            assert "reassoc" not in options["fastmath"], name
 
 
 def test_searches_and_norms(dtype):
     clipping.clip_by_norm(1.0, np.ones(4, dtype))
     function = llvm_function(clipping.norm, (numba.typeof(np.ones(4, dtype)),))
     assert {"fmul", "fadd"} <= vector_operations(function, "double").keys()
-    training._require_finite("fit", "X", np.ones((2, 2), dtype))
     bits = numba.uint32 if dtype == np.float32 else numba.uint64
     function = llvm_function(training.all_finite, (bits[::1], bits))
     assert re.search(r"<\d+ x i(32|64)>", str(function))

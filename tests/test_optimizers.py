@@ -264,6 +264,8 @@ def test_hyperparameters_are_checked(kind, field, value, words):
     assert str(caught.value) == f"{kind.__name__}: {field} must be {words}, got {value!r}"
     with pytest.raises(ValueError, match=f"{kind.__name__}: {field} must be"):
         kind()._replace(**{field: value})
+    with pytest.raises(ValueError, match=f"{kind.__name__}: {field} must be"):
+        kind._make(value if name == field else default for name, default in kind()._asdict().items())
 
 
 def test_hyperparameters_are_of_their_type():

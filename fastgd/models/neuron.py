@@ -8,7 +8,7 @@ import numpy as np
 from fastgd._check import Range
 from fastgd._jit import kernel
 from fastgd._registry import register_model
-from fastgd._simd import TILE, add_weighted_row, add_weighted_rows, dot_row, dot_rows, locate_rows
+from fastgd._simd import TILE, add_weighted_row, add_weighted_rows, dot_row, dot_rows, locate_rows, step_and_look_ahead
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, cross_entropy_from_logit, squared_error
 
@@ -56,6 +56,7 @@ class NeuronScratch(NamedTuple):
 
     rows: np.ndarray  # uint32 (TILE,): the last rows, the final one repeated to fill a tile
     places: np.ndarray  # uint64 (GROUP,): where the rows are in memory
+    weights: np.ndarray  # (d + LANES,): w in whole vectors, while rows are descended one by one
     lanes: np.ndarray  # (5 * GROUP,): the parts below, in one array, so that LLVM sees that they do not overlap
 
 
@@ -74,7 +75,12 @@ def n_params(model):
 @kernel
 def scratch(model, params):
     # All weights stay 1 but while a group with others is worked on.
-    return NeuronScratch(np.zeros(TILE, np.uint32), np.zeros(GROUP, np.uint64), np.ones(5 * GROUP, params.dtype))
+    return NeuronScratch(
+        np.zeros(TILE, np.uint32),
+        np.zeros(GROUP, np.uint64),
+        np.zeros(params.size + TILE, params.dtype),
+        np.ones(5 * GROUP, params.dtype),
+    )
 
 
 def init_params(model, seed, dtype):
@@ -118,7 +124,7 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
     n_rows, n_features = np.uint64(rows.size), np.uint64(model.n_features)
     group = max(_TILE, min(np.uint64(GROUP), np.uint64(_GROUP_NUMBERS) // n_features // _TILE * _TILE))
     weighted = weight.strides[0] != 0
-    last_rows, places, lanes = scratch
+    last_rows, places, lanes = scratch.rows, scratch.places, scratch.lanes
     b = params[n_features]
     loss, db = params.dtype.type(0), params.dtype.type(0)
     first = np.uint64(0)
@@ -171,6 +177,56 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
         first += np.uint64(1)
     grads[n_features] += db
     return loss
+
+
+@kernel(inline=True)
+def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
+    # θ ← θ - lr·δ·(x, 1), row by row. Done as it stands, each product w·x waits for the stores of the update
+    # before it. But w·x' after a step is w·x' before it, minus lr·δ·(x·x'): the first product is there a step
+    # earlier, the second is needed for the cosine anyway, and what remains to wait for is a handful of operations.
+    n_features, n_rows = np.uint64(model.n_features), np.uint64(rows.size)
+    one, last = params.dtype.type(1), np.uint64(rows.size - 1)
+    w, b = scratch.weights, params[n_features]
+    for j in range(n_features):
+        w[j] = params[j]
+    row = np.uint64(rows[0])
+    along_previous = dot_row(X, row, previous) + previous[n_features]  # of the last gradient and (x, 1)
+    w_x, _, x_x = step_and_look_ahead(X, row, row, params.dtype.type(0), w)
+    z, delta = w_x + b, params.dtype.type(0)
+    loss, norms, cosines, pairs, norm_before = 0.0, 0.0, 0.0, 0.0, totals[4]
+    k = np.uint64(0)
+    while k < n_rows:
+        L, dL_dz = loss_and_delta(model.activation, model.loss, z, y[row])
+        if not abs(L) + abs(z) < np.inf:
+            break
+        delta = dL_dz
+        norm = abs(delta) * math.sqrt(x_x + one)
+        if norm > 0 and norm_before > 0:
+            cosines += delta * along_previous / (norm * norm_before)
+            pairs += 1
+        loss += L
+        norms += norm
+        norm_before = norm
+        k += np.uint64(1)
+        following = np.uint64(rows[min(k, last)])
+        step = params.dtype.type(rates[np.uint64(0) if rates.size == 1 else k - np.uint64(1)]) * delta
+        w_x, x_x_following, x_x = step_and_look_ahead(X, row, following, step, w)
+        b -= step
+        z = (w_x - step * x_x_following) + b
+        along_previous = delta * (x_x_following + one)
+        row = following
+    if k > 0:
+        row = np.uint64(rows[k - np.uint64(1)])
+        for j in range(n_features):
+            params[j] = w[j]
+            previous[j] = delta * X[row, j]
+        params[n_features], previous[n_features] = b, delta
+    totals[0] += loss
+    totals[1] += norms
+    totals[2] += cosines
+    totals[3] += pairs
+    totals[4] = norm_before
+    return np.int64(k)
 
 
 @kernel(inline=True)
@@ -286,6 +342,7 @@ register_model(
     add_loss_and_grad=add_loss_and_grad,
     predict=predict,
     check=check,
+    descend_rows=descend_rows,
     n_features=Range("an integer, 1 or larger", lambda v: v >= 1),
     activation=ACTIVATIONS,
     loss=LOSSES,

@@ -38,4 +38,4 @@ def update(optimizer, lr, grads, state, params):
         params[i] -= lr * grads[i]
 
 
-register_optimizer(SGD, init, update)
+register_optimizer(SGD, init, update, plain=True)
