@@ -288,7 +288,8 @@ def _register(cls: typing.Any, kernels, ranges, check=None):
     _check_on_construction(cls, fields, check)
     _construct_in_compiled_code(cls, fields, defaults)
     _registered[cls] = kernels
-    _jit.kernels_of[cls] = tuple(function for function in kernels if is_jitted(function))
+    # What compiled code is made from; the functions that stay Python's are none of it.
+    _jit.kernels_of[cls] = tuple(part for part in kernels if is_jitted(part) or isinstance(part, bool))
 
 
 class _Field:

@@ -227,7 +227,8 @@ def test_a_second_process_compiles_nothing(python, monkeypatch):
     cache = os.environ.get("NUMBA_CACHE_DIR")  # that of this process, which has compiled most of it
     first, second = (json.loads(python("-c", SECOND_PROCESS, cache=cache).stdout) for _ in range(2))
     assert second == first | {"compiled": []}
-    monkeypatch.setenv("MALLOC_PERTURB_", "85")  # glibc overwrites what is freed: a view of it would show
+    # Where glibc overwrites what is freed at once, views of it would show.
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0:glibc.malloc.perturb=85")
     assert json.loads(python("-c", SECOND_PROCESS, cache=cache).stdout) == second
 
 

@@ -1,0 +1,60 @@
+"""Plain descent on single rows: the neuron's shorter way equals the loop's own."""
+
+import numpy as np
+import pytest
+import reference
+
+from fastgd import SGD, ExponentialDecay, Neuron, fit
+
+N_ROWS, N_FEATURES = 150, 19
+X = np.random.default_rng(3).normal(size=(N_ROWS, N_FEATURES))
+Y = (X[:, 0] > X[:, 1]).astype(float)
+PAIRS = [("sigmoid", "mse"), ("tanh", "mse"), ("identity", "mse"), ("sigmoid", "binary_cross_entropy")]
+
+
+def by_hand(activation, loss, rate, epochs):
+    params, row_losses, norms, cosines, before = np.zeros(N_FEATURES + 1), [], [], [], None
+    for step in range(epochs * N_ROWS):
+        r = step % N_ROWS
+        value, g = reference.loss_and_grad(params, X[r : r + 1], Y[r : r + 1], activation, loss)
+        row_losses.append(value)
+        norms.append(np.linalg.norm(g))
+        if before is not None:
+            cosines.append(g @ before / np.linalg.norm(g) / np.linalg.norm(before))
+        params, before = params - rate(step / N_ROWS) * g, g
+    last = slice(-N_ROWS, None)
+    return params, np.mean(row_losses[last]), np.mean(norms[last]), np.mean(cosines[last])
+
+
+@pytest.mark.parametrize(("activation", "loss"), PAIRS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equals_steps_by_hand(activation, loss, dtype):
+    schedule = ExponentialDecay(0.02, 0.3)
+    result = fit(
+        Neuron(N_FEATURES, activation, loss), X.astype(dtype), Y, optimizer=SGD(), lr=schedule, batch_size=1,
+        epochs=3, order="sequential", params=np.zeros(N_FEATURES + 1),
+    )  # fmt: skip
+    params, mean_loss, norm, cosine = by_hand(activation, loss, lambda t: 0.02 * np.exp(-0.3 * t), 3)
+    tolerance = 2e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(result.params, params, rtol=tolerance, atol=tolerance)
+    history = result.history
+    found = [history[name][-1] for name in ("loss", "grad_norm", "grad_cosine")]
+    np.testing.assert_allclose(found, [mean_loss, norm, cosine], rtol=10 * tolerance)
+    assert result.n_steps == 3 * N_ROWS
+
+
+def test_goes_on_bit_for_bit_in_the_middle_of_an_epoch():
+    options = {"optimizer": SGD(), "lr": 0.01, "batch_size": 1, "seed": 5}
+    whole = fit(Neuron(N_FEATURES), X, Y, epochs=4, **options)
+    half = fit(Neuron(N_FEATURES), X, Y, epochs=2, **options)
+    rest = fit(Neuron(N_FEATURES), X, Y, epochs=4, resume=half, **options)
+    assert rest.params.tobytes() == whole.params.tobytes()
+
+
+def test_stops_before_what_is_not_finite():
+    neuron, options = Neuron(N_FEATURES, "identity"), {"optimizer": SGD(), "lr": 10.0, "order": "sequential"}
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        result = fit(neuron, X, Y, batch_size=1, epochs=5, params=np.zeros(N_FEATURES + 1), **options)
+    assert result.status == "diverged"
+    assert np.isfinite(result.params).all()
+    assert abs(result.params).max() > 1e100  # it went on as long as it could
