@@ -69,7 +69,8 @@ def njit(function=None, *, cache=True, **options):
     Parameters
     ----------
     function : callable
-        The function to compile.
+        The function to compile; or, as `numba.njit` takes them, a signature or a list of signatures to compile it
+        for at once.
     cache : bool
         Keep the machine code on disk.
     **options
@@ -94,14 +95,22 @@ def njit(function=None, *, cache=True, **options):
     >>> descend(np.array([1.0]), 2)
     array([0.64])
     """
+    if function is None or callable(function):
+        signatures = []
+    else:
+        signatures = function if isinstance(function, list) else [function]
 
     def decorate(function):
         compiled = numba.njit(**options)(function)
-        if cache and isinstance(compiled, Dispatcher):  # a plain function where NUMBA_DISABLE_JIT is set
-            compiled._cache = _LazyCache(compiled)
+        if isinstance(compiled, Dispatcher):  # a plain function where NUMBA_DISABLE_JIT is set
+            if cache:
+                compiled._cache = _LazyCache(compiled)
+            for signature in signatures:
+                compiled.compile(signature)
+            compiled.disable_compile(bool(signatures))
         return compiled
 
-    return decorate if function is None else decorate(function)
+    return decorate(function) if callable(function) else decorate
 
 
 class _LazyCache:

@@ -280,11 +280,8 @@ def _register(cls: typing.Any, kernels, ranges, check=None):
     if unknown:
         raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}; its fields: {cls._fields}")
     fields = [_Field(cls, name, ranges.get(name)) for name in cls._fields]
-    defaults = {
-        field.name: field.convert(cls._field_defaults[field.name])
-        for field in fields
-        if field.name in cls._field_defaults
-    }
+    written = getattr(cls, "_field_defaults", {})
+    defaults = {field.name: field.convert(written[field.name]) for field in fields if field.name in written}
     _check_on_construction(cls, fields, check)
     _construct_in_compiled_code(cls, fields, defaults)
     _registered[cls] = kernels

@@ -189,6 +189,12 @@ SOURCES = {
         "x + 1",
         "x + 2",
     ),
+    "default of a named tuple": (
+        "from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\n    b: int = 1\n"
+        "@numba.njit\ndef f(x):\n    return P(x, x)",
+        "b: int = 1",
+        "b: int = 2",
+    ),
     "named tuple": (
         "from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\n    b: int = 1\n"
         "@numba.njit\ndef f(x):\n    return P(x, x)",
@@ -427,6 +433,19 @@ def test_types_of_a_script_are_not_cached_but_work(tmp_path, python):
     second.write_text(OWN_TYPES.replace("FACTOR", "0.25"))
     assert python(first).stdout.split() == ["0.75", "0"]
     assert python(second).stdout.split() == ["0.5", "0"]
+
+
+def test_signatures():
+    @fastgd.njit(["float64(float64)", numba.int64(numba.int64)], cache=False)
+    def add(x):
+        return x + 1
+
+    assert [add(1), add(1.5)] == [2, 2.5]
+    assert len(add.signatures) == 2
+    with pytest.raises(TypeError, match="No matching definition"):
+        add("text")
+    one = fastgd.njit("float32(float32)", cache=False, fastmath=True)(lambda x: x)
+    assert one.nopython_signatures[0].return_type == numba.float32
 
 
 def test_options_and_plain_functions():
