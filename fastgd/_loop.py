@@ -12,17 +12,19 @@ import numpy as np
 from fastgd._jit import kernel
 from fastgd._simd import scale_and_compare
 from fastgd._views import borrowed, borrowed_slice, repeated
-from fastgd.batches import SEQUENTIAL, fill_order
+from fastgd.batches import SEQUENTIAL, go_on_filling
 from fastgd.clipping import norm
 from fastgd.gradients import add_rows, rows_ahead, sum_of_weights
 from fastgd.verbs import clip, descend_rows, update
 
 RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
+FILLED_AT_ONCE = 1 << 20  # places of an epoch's order: some milliseconds
 STOP, RAISE, SKIP = range(3)  # policies for a gradient that is not finite
 
 # Places in `at`: completed epochs and steps, the first row of the batch under way, how many of its rows are
-# summed up; since the epoch's beginning: steps that were done, clipped, skipped, and pairs of successive ones.
-EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS = range(8)
+# summed up; since the epoch's beginning: steps that were done, clipped, skipped, and pairs of successive ones;
+# how many places of the epoch's order are filled.
+EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS, FILLED = range(9)
 # Places in `sums`: loss and weight of the batch under way; of the epoch's batches so far: loss, weight, gradient
 # norms, cosines between successive gradients; the norm of the last gradient.
 BATCH_LOSS, BATCH_WEIGHT, LOSS, WEIGHT, NORM, COSINE, LAST_NORM = range(7)
@@ -92,11 +94,16 @@ def train(
     in_blocks = min(plan.batch_size, n_rows) > plan.block
 
     while step < last_step and budget > 0:
-        if low == 0 and done == 0:
-            if at[EPOCH] >= limits.epoch or written == history.shape[0]:
-                break
-            if plan.order != SEQUENTIAL:
-                fill_order(order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window)
+        if low + done == 0 and (at[EPOCH] >= limits.epoch or written == history.shape[0]):
+            break
+        while at[FILLED] < n_rows and plan.order != SEQUENTIAL and budget > 0:
+            at[FILLED] = go_on_filling(
+                order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window, at[FILLED], FILLED_AT_ONCE
+            )
+            if n_rows > FILLED_AT_ONCE:
+                budget -= FILLED_AT_ONCE
+        if at[FILLED] < n_rows and plan.order != SEQUENTIAL:
+            break
         # Single rows, all but an epoch's last, where the model has a shorter way to go.
         if singly and done == 0:
             size = min(n_rows - 1 - low, last_step - step, budget)
@@ -182,6 +189,7 @@ def train(
             write_history(at, sums, lr, history[written])
             written += 1
             low, steps = 0, 0
+            at[FILLED] = 0
         if status != RUNNING:
             break
     at[STEP], at[LOW], at[DONE], at[STEPS] = step, low, done, steps

@@ -8,9 +8,9 @@ import numpy as np
 
 from fastgd import _loop
 from fastgd._jit import kernel
-from fastgd._loop import DONE, EPOCH, LOW, STEP, Limits, Plan, Position, train
+from fastgd._loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, train
 from fastgd._threads import run_all
-from fastgd.batches import SEQUENTIAL, fill_order
+from fastgd.batches import SEQUENTIAL, go_on_filling
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.verbs import eval_params, init_state, learning_rate, make_scratch
 
@@ -44,7 +44,7 @@ class Run:
         self.state = init_state(optimizer, params)
         self.scratch = [make_scratch(model, params) for _ in range(threads)]
         self.grads = np.empty_like(params)
-        self.position = Position(np.zeros(8, np.int64), np.zeros(7), np.zeros_like(params), np.zeros(params.size))
+        self.position = Position(np.zeros(9, np.int64), np.zeros(7), np.zeros_like(params), np.zeros(params.size))
         self._rows_of_history, self._n_rows_of_history = np.empty((0, len(_loop.HISTORY))), 0
         self.rates = np.empty(0)
         self._first_step = 0
@@ -99,8 +99,9 @@ class Run:
         if status in (_loop.NONFINITE_PARAMS, _loop.NONFINITE_GRADIENT):
             self._forget_batch()
         rows = self._rows_done() - rows_before
-        aim = rows * seconds / max(time.perf_counter() - started, 1e-9)
-        self._chunk_rows = int(min(max(aim, self._chunk_rows / 4, 1), self._chunk_rows * 8))
+        if rows:  # none where the chunk was spent on an order
+            aim = rows * seconds / max(time.perf_counter() - started, 1e-9)
+            self._chunk_rows = int(min(max(aim, self._chunk_rows / 4, 1), self._chunk_rows * 8))
         return status
 
     def _rows_done(self):
@@ -136,8 +137,8 @@ class Run:
         at, position = self.position.at, self.position
         if at[EPOCH] >= limits.epoch:
             return True
-        if at[LOW] == 0 and at[DONE] == 0:
-            self._fill_order()
+        if not self._fill_order():
+            return False
         batch_end = min(at[LOW] + self.plan.batch_size, self.n_rows)
         low = at[LOW] + at[DONE]
         high = min(batch_end, low + max(1, limits.rows // self.plan.block) * self.plan.block)
@@ -146,11 +147,16 @@ class Run:
         return high == batch_end
 
     def _fill_order(self):
-        """Write the order of the epoch under way."""
-        plan, data = self.plan, self.data
-        if plan.order != SEQUENTIAL:
-            epoch = self.position.at[EPOCH]
-            fill_order(data.order, data.pool, plan.order, plan.seed, epoch, plan.neighbours, plan.window)
+        """Write a part of the epoch's order; return whether all of it is there."""
+        plan, data, at = self.plan, self.data, self.position.at
+        if plan.order == SEQUENTIAL:
+            return True
+        if at[FILLED] < self.n_rows:
+            at[FILLED] = go_on_filling(
+                data.order, data.pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window, at[FILLED],
+                _loop.FILLED_AT_ONCE,
+            )  # fmt: skip
+        return at[FILLED] == self.n_rows
 
     def _add_sums(self, data, order, low, high, totals, loss_and_weight):
         """Add the sums over order[low:high], its blocks dealt to the threads, added in the order of the blocks."""
@@ -221,10 +227,10 @@ class Run:
         return [self.params, *flat(self.state), *self.position]
 
     def restore(self, values):
-        """Set those arrays back, and the order of rows with them."""
+        """Set those arrays back; the order of rows is filled anew."""
         for array, value in zip(self.arrays(), values, strict=True):
             array[...] = value
-        self._fill_order()
+        self.position.at[FILLED] = 0
 
 
 @kernel

@@ -9,6 +9,7 @@ from fastgd._jit import kernel
 
 ORDERS = ("shuffled", "block-shuffled", "sequential")
 SHUFFLED, BLOCK_SHUFFLED, SEQUENTIAL = range(len(ORDERS))
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # SplitMix64's step, from the golden ratio
 
 
 @kernel(inline=True)
@@ -23,22 +24,22 @@ def _mix(x):
 
 
 @kernel(inline=True)
-def _shuffle(order, low, high, stream):
-    """Fisher and Yates' shuffle of order[low:high], with 32 random bits a place.
+def _shuffle(order, low, high, stop, stream):
+    """Fisher and Yates' shuffle of order[low:high], from its end down to a size of `stop`.
 
-    A place is `bits · i / 2^32`, rounded down; over fewer than 2^32 rows the bias is below i / 2^32.
+    A place is `bits · size / 2^32`, rounded down, of 32 random bits; over fewer than 2^32 rows the bias is below
+    size / 2^32. Returns where the stream of random numbers goes on: one number for two places.
     """
-    golden = np.uint64(0x9E3779B97F4A7C15)
     low = np.uint64(low)
     one, mask, half = np.uint64(1), np.uint64(0xFFFFFFFF), np.uint64(32)
-    size = np.uint64(high) - low
-    while size > one:
-        stream += golden
+    size, stop = np.uint64(high) - low, max(np.uint64(stop), one)
+    while size > stop:
+        stream += _GOLDEN
         bits = _mix(stream)
         last, other = low + size - one, low + (((bits & mask) * size) >> half)
         order[last], order[other] = order[other], order[last]
         size -= one
-        if size > one:
+        if size > stop:
             last, other = low + size - one, low + (((bits >> half) * size) >> half)
             order[last], order[other] = order[other], order[last]
             size -= one
@@ -62,35 +63,47 @@ def fill_order(order, pool, kind, seed, epoch, block, window):
     block, window : int
         Of "block-shuffled", in rows: what stays together, and what is shuffled as one (a multiple of the block).
     """
-    n = np.uint64(order.size)
-    stream = _mix(np.uint64(seed) ^ _mix(np.uint64(epoch) + np.uint64(1)))
-    if kind == BLOCK_SHUFFLED:
-        _fill_blocks(order, stream, np.uint64(block), np.uint64(window))
-    else:
-        for i in range(n):
-            order[i] = i
-        if kind == SHUFFLED:
-            _shuffle(order, np.uint64(0), n, stream)
-    if pool.size:
-        for i in range(n):
-            order[i] = pool[order[i]]
+    go_on_filling(order, pool, kind, seed, epoch, block, window, 0, order.size)
 
 
 @kernel
-def _fill_blocks(order, stream, block, window):
+def go_on_filling(order, pool, kind, seed, epoch, block, window, filled, count):
+    """Do a part of what `fill_order` does: after `filled` of its places, so many more; return how many are filled.
+
+    The count must be even. A random order of 10^8 rows takes a second, for which nobody should have to wait.
+    """
     n = np.uint64(order.size)
-    blocks = np.empty((n + block - np.uint64(1)) // block, np.uint32)
+    stream = _mix(np.uint64(seed) ^ _mix(np.uint64(epoch) + np.uint64(1)))
+    if kind == BLOCK_SHUFFLED:
+        _fill_blocks(order, pool, stream, np.uint64(block), np.uint64(window))
+        return order.size
+    if filled == 0:
+        for i in range(n):
+            order[i] = pool[i] if pool.size else i
+    if kind == SEQUENTIAL:
+        return order.size
+    done = np.uint64(filled)
+    _shuffle(
+        order, np.uint64(0), n - done, n - min(done + np.uint64(count), n), stream + done // np.uint64(2) * _GOLDEN
+    )
+    return min(filled + count, order.size)
+
+
+@kernel
+def _fill_blocks(order, pool, stream, block, window):
+    n, zero, one = np.uint64(order.size), np.uint64(0), np.uint64(1)
+    blocks = np.empty((n + block - one) // block, np.uint32)
     for b in range(blocks.size):
         blocks[b] = b
-    stream = _shuffle(blocks, np.uint64(0), np.uint64(blocks.size), stream)
-    place = np.uint64(0)
+    stream = _shuffle(blocks, zero, np.uint64(blocks.size), one, stream)
+    place = zero
     for b in range(blocks.size):
         first = np.uint64(blocks[b]) * block
         for row in range(first, min(first + block, n)):
-            order[place] = row
-            place += np.uint64(1)
-    for low in range(np.uint64(0), n, window):
-        stream = _shuffle(order, low, min(low + window, n), stream)
+            order[place] = pool[row] if pool.size else row
+            place += one
+    for low in range(zero, n, window):
+        stream = _shuffle(order, low, min(low + window, n), one, stream)
 
 
 @kernel
@@ -113,9 +126,9 @@ def split(seed, low, high, held_out, rest, n_held_out):
     """
     size, n_rows, chosen = np.uint64(held_out.size), np.uint64(held_out.size + rest.size), np.uint64(n_held_out)
     stream = _mix(np.uint64(seed))  # an epoch's order comes from another
-    golden, half = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+    half = np.uint64(32)
     for row in range(np.uint64(low), np.uint64(high)):
-        bits = _mix(stream + (row + np.uint64(1)) * golden) >> half
+        bits = _mix(stream + (row + np.uint64(1)) * _GOLDEN) >> half
         if (bits * (n_rows - row)) >> half < size - chosen:
             held_out[chosen] = row
             chosen += np.uint64(1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fastgd.batches import BLOCK_SHUFFLED, ORDERS, SEQUENTIAL, SHUFFLED, fill_order
+from fastgd.batches import BLOCK_SHUFFLED, ORDERS, SEQUENTIAL, SHUFFLED, fill_order, go_on_filling
 
 EVERYTHING = np.empty(0, np.uint32)
 
@@ -108,3 +108,15 @@ def test_successive_epochs_are_unrelated():
     orders = np.array([order(1000, SHUFFLED, 0, epoch) for epoch in range(50)], float)
     correlations = [np.corrcoef(a, b)[0, 1] for a, b in itertools.combinations(orders, 2)]
     assert np.abs(correlations).max() < 0.16  # five standard deviations of 1 / √1000
+
+
+@pytest.mark.parametrize("count", [2, 10, 38, 1000])
+@pytest.mark.parametrize("with_pool", [False, True])
+def test_an_order_filled_in_parts_is_the_same(count, with_pool):
+    n = 101
+    pool = np.arange(0, 2 * n, 2, dtype=np.uint32) if with_pool else np.empty(0, np.uint32)
+    whole, parts, filled = np.empty(n, np.uint32), np.empty(n, np.uint32), 0
+    fill_order(whole, pool, SHUFFLED, 3, 5, 1, 1)
+    while filled < n:
+        filled = go_on_filling(parts, pool, SHUFFLED, 3, 5, 1, 1, filled, count)
+    np.testing.assert_array_equal(parts, whole)
