@@ -12,7 +12,7 @@ import numpy as np
 from fastgd._jit import kernel
 from fastgd._simd import scale_and_compare
 from fastgd._views import borrowed, borrowed_slice, repeated
-from fastgd.batches import SEQUENTIAL, go_on_filling
+from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.clipping import norm
 from fastgd.gradients import add_rows, rows_ahead, sum_of_weights
 from fastgd.verbs import clip, descend_rows, update
@@ -96,17 +96,22 @@ def train(
     while step < last_step and budget > 0:
         if low + done == 0 and (at[EPOCH] >= limits.epoch or written == history.shape[0]):
             break
-        while at[FILLED] < n_rows and plan.order != SEQUENTIAL and budget > 0:
+        # Windows of blocks are shuffled when their turn comes, a whole order before its first row is taken.
+        needed = min(low + plan.batch_size, n_rows) if plan.order == BLOCK_SHUFFLED else n_rows
+        while plan.order != SEQUENTIAL and at[FILLED] < needed and budget > 0:
+            count = plan.window if plan.order == BLOCK_SHUFFLED else FILLED_AT_ONCE
             at[FILLED] = go_on_filling(
-                order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window, at[FILLED], FILLED_AT_ONCE
+                order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window, at[FILLED], count
             )
-            if n_rows > FILLED_AT_ONCE:
-                budget -= FILLED_AT_ONCE
-        if at[FILLED] < n_rows and plan.order != SEQUENTIAL:
+            if needed > FILLED_AT_ONCE:
+                budget -= count
+        if plan.order != SEQUENTIAL and at[FILLED] < needed:
             break
         # Single rows, all but an epoch's last, where the model has a shorter way to go.
         if singly and done == 0:
             size = min(n_rows - 1 - low, last_step - step, budget)
+            if plan.order == BLOCK_SHUFFLED:
+                size = min(size, at[FILLED] - low)
             if size > 0:
                 rows = borrowed_slice(order, np.uint64(low), np.uint64(size))
                 rate = np.uint64(0 if constant else step - first_step)

@@ -10,7 +10,7 @@ from fastgd import _loop
 from fastgd._jit import kernel
 from fastgd._loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, train
 from fastgd._threads import run_all
-from fastgd.batches import SEQUENTIAL, go_on_filling
+from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.verbs import eval_params, init_state, learning_rate, make_scratch
 
@@ -147,16 +147,17 @@ class Run:
         return high == batch_end
 
     def _fill_order(self):
-        """Write a part of the epoch's order; return whether all of it is there."""
+        """Write a part of the epoch's order; return whether as much is there as the batch under way needs."""
         plan, data, at = self.plan, self.data, self.position.at
         if plan.order == SEQUENTIAL:
             return True
-        if at[FILLED] < self.n_rows:
+        needed = min(at[LOW] + plan.batch_size, self.n_rows) if plan.order == BLOCK_SHUFFLED else self.n_rows
+        if at[FILLED] < needed:
             at[FILLED] = go_on_filling(
                 data.order, data.pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window, at[FILLED],
                 _loop.FILLED_AT_ONCE,
             )  # fmt: skip
-        return at[FILLED] == self.n_rows
+        return at[FILLED] >= needed
 
     def _add_sums(self, data, order, low, high, totals, loss_and_weight):
         """Add the sums over order[low:high], its blocks dealt to the threads, added in the order of the blocks."""

@@ -326,41 +326,46 @@ def step_and_look_ahead(typing_context, X, row, following, factor, w):
     return types.UniTuple(X.dtype, 3)(X, types.uint64, types.uint64, X.dtype, w), emit
 
 
+def _for_each_line(matrix, rows, first, count, emit):
+    """Emit a loop over the cache lines of rows[first : first + count]: as one stretch if they are neighbours."""
+    builder = matrix.builder
+    stop = builder.add(first, count)
+
+    def row_at(position):
+        return builder.zext(builder.load(builder.gep(rows, [position])), _i64)
+
+    def lines_of(row, n_rows):
+        begin = builder.ptrtoint(matrix.row(row), _i64)
+        n_bytes = builder.mul(builder.mul(n_rows, matrix.columns), _i64(matrix.itemsize))
+        line, end = builder.and_(begin, _i64(-_CACHE_LINE)), builder.add(begin, n_bytes)
+        with cgutils.for_range_slice(builder, line, end, _i64(_CACHE_LINE), inc=True) as (address, _):
+            emit(address)
+
+    with builder.if_then(builder.icmp_unsigned(">", count, _i64(0))):
+        start, last = row_at(first), row_at(builder.sub(stop, _i64(1)))
+        neighbours = builder.icmp_unsigned("==", builder.sub(last, start), builder.sub(count, _i64(1)))
+        with builder.if_else(neighbours) as (together, singly):
+            with together:
+                lines_of(start, count)
+            with singly, cgutils.for_range_slice(builder, first, stop, _i64(1), inc=True) as (position, _):
+                lines_of(row_at(position), _i64(1))
+
+
 @intrinsic
 def prefetch_rows(typing_context, X, rows, first, count):
-    """Ask for rows[first : first + count] of X to be brought into the cache; as one stretch if they are neighbours."""
+    """Ask for rows[first : first + count] of X to be brought into the cache, without waiting."""
 
     def emit(context, builder, signature, arguments):
-        X_type, rows_type, _, _ = signature.args
-        first, count = arguments[2:]
-        matrix = _Matrix(context, builder, X_type, arguments[0])
-        indices = _data(context, builder, rows_type, arguments[1])
+        matrix = _Matrix(context, builder, signature.args[0], arguments[0])
         byte_pointer = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte_pointer, _i32, _i32, _i32])
         prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        stop = builder.add(first, count)
 
-        def row_at(position):
-            return builder.zext(builder.load(builder.gep(indices, [position])), _i64)
+        def ask(address):
+            builder.call(prefetch, [builder.inttoptr(address, byte_pointer), _i32(0), _i32(3), _i32(1)])
 
-        def ask_for(row, n_rows):
-            begin = builder.ptrtoint(matrix.row(row), _i64)
-            n_bytes = builder.mul(builder.mul(n_rows, matrix.columns), _i64(matrix.itemsize))
-            line = builder.and_(begin, _i64(-_CACHE_LINE))
-            with cgutils.for_range_slice(builder, line, builder.add(begin, n_bytes), _i64(_CACHE_LINE), inc=True) as (
-                address,
-                _,
-            ):
-                builder.call(prefetch, [builder.inttoptr(address, byte_pointer), _i32(0), _i32(3), _i32(1)])
-
-        with builder.if_then(builder.icmp_unsigned(">", count, _i64(0))):
-            start, last = row_at(first), row_at(builder.sub(stop, _i64(1)))
-            neighbours = builder.icmp_unsigned("==", builder.sub(last, start), builder.sub(count, _i64(1)))
-            with builder.if_else(neighbours) as (together, singly):
-                with together:
-                    ask_for(start, count)
-                with singly, cgutils.for_range_slice(builder, first, stop, _i64(1), inc=True) as (position, _):
-                    ask_for(row_at(position), _i64(1))
+        rows_data = _data(context, builder, signature.args[1], arguments[1])
+        _for_each_line(matrix, rows_data, arguments[2], arguments[3], ask)
         return context.get_dummy_value()
 
     return types.none(X, rows, types.uint64, types.uint64), emit

@@ -28,7 +28,7 @@ def _shuffle(order, low, high, stop, stream):
     """Fisher and Yates' shuffle of order[low:high], from its end down to a size of `stop`.
 
     A place is `bits · size / 2^32`, rounded down, of 32 random bits; over fewer than 2^32 rows the bias is below
-    size / 2^32. Returns where the stream of random numbers goes on: one number for two places.
+    size / 2^32. One number of the stream serves two places.
     """
     low = np.uint64(low)
     one, mask, half = np.uint64(1), np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -43,7 +43,6 @@ def _shuffle(order, low, high, stop, stream):
             last, other = low + size - one, low + (((bits >> half) * size) >> half)
             order[last], order[other] = order[other], order[last]
             size -= one
-    return stream
 
 
 @kernel
@@ -68,42 +67,46 @@ def fill_order(order, pool, kind, seed, epoch, block, window):
 
 @kernel
 def go_on_filling(order, pool, kind, seed, epoch, block, window, filled, count):
-    """Do a part of what `fill_order` does: after `filled` of its places, so many more; return how many are filled.
+    """Do a part of what `fill_order` does: after `filled` places, settle so many more; return how many are settled.
 
-    The count must be even. A random order of 10^8 rows takes a second, for which nobody should have to wait.
+    The count must be even. A random order of 10^8 rows takes a second, for which nobody should have to wait. And
+    of "block-shuffled" the places not yet settled hold whole blocks, which can be fetched in one go meanwhile.
     """
-    n = np.uint64(order.size)
-    stream = _mix(np.uint64(seed) ^ _mix(np.uint64(epoch) + np.uint64(1)))
+    n, zero, one = np.uint64(order.size), np.uint64(0), np.uint64(1)
+    stream = _mix(np.uint64(seed) ^ _mix(np.uint64(epoch) + one))
     if kind == BLOCK_SHUFFLED:
-        _fill_blocks(order, pool, stream, np.uint64(block), np.uint64(window))
-        return order.size
+        if filled == 0:
+            _lay_out_blocks(order, pool, stream, np.uint64(block))
+        size, low = np.uint64(window), np.uint64(filled)
+        while low < min(np.uint64(filled + count), n):
+            _shuffle(order, low, min(low + size, n), one, _mix(stream + low))
+            low += size
+        return min(np.int64(low), order.size)
     if filled == 0:
         for i in range(n):
             order[i] = pool[i] if pool.size else i
     if kind == SEQUENTIAL:
         return order.size
     done = np.uint64(filled)
-    _shuffle(
-        order, np.uint64(0), n - done, n - min(done + np.uint64(count), n), stream + done // np.uint64(2) * _GOLDEN
-    )
+    stop = n - min(done + np.uint64(count), n)
+    _shuffle(order, zero, n - done, stop, stream + done // np.uint64(2) * _GOLDEN)
     return min(filled + count, order.size)
 
 
 @kernel
-def _fill_blocks(order, pool, stream, block, window):
-    n, zero, one = np.uint64(order.size), np.uint64(0), np.uint64(1)
+def _lay_out_blocks(order, pool, stream, block):
+    """Write whole blocks of rows in random order."""
+    n, one = np.uint64(order.size), np.uint64(1)
     blocks = np.empty((n + block - one) // block, np.uint32)
     for b in range(blocks.size):
         blocks[b] = b
-    stream = _shuffle(blocks, zero, np.uint64(blocks.size), one, stream)
-    place = zero
+    _shuffle(blocks, np.uint64(0), np.uint64(blocks.size), one, stream)
+    place = np.uint64(0)
     for b in range(blocks.size):
         first = np.uint64(blocks[b]) * block
         for row in range(first, min(first + block, n)):
             order[place] = pool[row] if pool.size else row
             place += one
-    for low in range(zero, n, window):
-        stream = _shuffle(order, low, min(low + window, n), one, stream)
 
 
 @kernel

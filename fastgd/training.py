@@ -22,7 +22,7 @@ from fastgd.results import FitResult, Progress
 
 _CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
 _WINDOW_BYTES = 1 << 18  # of X, shuffled as one by "block-shuffled": a share of the second-level cache
-_NEIGHBOUR_BYTES = 1 << 12  # of X, that "block-shuffled" keeps together
+_NEIGHBOUR_BYTES = 1 << 13  # of X, that "block-shuffled" keeps together
 _PART = 1 << 24  # numbers that are checked without looking for Ctrl-C,
 _PART_ROWS = 1 << 22  # and rows that are dealt out
 _MOST_ROWS = (1 << 32) - 1  # rows are counted in 32 bits
