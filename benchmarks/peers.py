@@ -15,8 +15,8 @@ Each library does the work in its fastest form of those tried:
   faster. (Unrolling the scan, the gradient by hand, and one thread alone were faster for some shapes and slower
   for others; optax's Adam was slower.)
 - PyTorch: eager, the fused Adam, one or two threads, whichever is faster; with autograd, and with the gradient by hand.
-  A step takes so long that 300 are timed, over the first rows, and counted by the row.
-- NumPy: everything in place. 300 steps are timed as well.
+  A step takes so long that 200 are timed, over the first rows, and counted by the row.
+- NumPy: everything in place. 200 steps are timed as well.
 
 scikit-learn has no batches in its SGD, so one row a step is compared, with the plain method, at 30 columns.
 """
@@ -30,15 +30,17 @@ from typing import NamedTuple
 import numpy as np
 
 import fastgd
-from benchmarks._timing import epoch_seconds, in_turns, median_ratio, rows
+from benchmarks._timing import best_seconds, epoch_seconds, in_turns, median_ratio, rows
 from fastgd.batches import SHUFFLED, fill_order
 
 _LR = 1e-2
 _SGD_LR = 1e-3
 _CHECKED_EPOCHS = 2
 _TOLERANCE = 1e-3  # of the loss, relative: float32 sums, added in another order, over thousands of steps
-_TIMED_STEPS = 300
+_TIMED_STEPS = 200
 _ORDERS = ("sequential", "shuffled")
+_ESTIMATORS = ("SGDRegressor", "SGDClassifier")
+_DTYPES = ("float32", "float64")
 
 
 class Shape(NamedTuple):
@@ -102,7 +104,7 @@ def _torch_trainer(X, y, batch_size, n_threads, by_hand):
         if order is None:
             return zip(X.split(batch_size), y.split(batch_size), strict=True)
         parts = torch.from_numpy(order.astype(np.int64)).split(batch_size)
-        return ((X[part], y[part]) for part in parts)
+        return ((X.index_select(0, part), y.index_select(0, part)) for part in parts)
 
     def train_with_autograd(orders):
         w, b = torch.zeros(X.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
@@ -264,18 +266,19 @@ def _check_equal(name, loss, fastgd_loss):
 def _fastest(library, X, y, batch_size, order):
     """Return the maker of a library's fastest trainer, and a function that measures it, in seconds a row."""
     n_rows = int(min(len(X), library.n_steps * batch_size))
-    few, many = library.epochs
     rng = np.random.default_rng(0)
 
-    def measured(make):
+    def trainer(make):
         train = make(X[:n_rows], y[:n_rows], batch_size)
-        train(_new_orders(n_rows, order, 1, rng))  # compiles
-        return lambda: epoch_seconds(lambda n: train(_new_orders(n_rows, order, n, rng)), few, many) / n_rows
+        return lambda epochs: train(_new_orders(n_rows, order, epochs, rng))
 
     forms = library.forms + (library.forms_if_shuffled if order == "shuffled" else ())
-    measures = [measured(make) for make in forms]
-    fastest = np.argmin(in_turns(measures, turns=1)) if len(forms) > 1 else 0
-    return forms[fastest], measures[fastest]
+    trainers = [trainer(make) for make in forms]
+    for train in trainers:
+        train(1)  # compiles
+    seconds = [best_seconds(lambda train=train: train(1), repeat=2) for train in trainers]
+    fastest = int(np.argmin(seconds))
+    return forms[fastest], lambda: epoch_seconds(trainers[fastest], *library.epochs) / n_rows
 
 
 def compare(shape, order, names, turns=5):
@@ -295,18 +298,18 @@ def compare(shape, order, names, turns=5):
 
 
 class Epoch:
-    """How many times as long an epoch takes as in fastgd, for three of the shapes."""
+    """How many times as long as in fastgd an epoch takes, in order. The tables have all shapes and orders."""
 
-    params = (tuple(LIBRARIES), tuple(SHAPES)[1::2], _ORDERS)
-    param_names = ("library", "shape", "order")
+    params = (("JAX", "PyTorch", "NumPy"), tuple(SHAPES)[1::2])
+    param_names = ("library", "shape")
     unit = "x"
     timeout = 300
 
-    def setup(self, name, shape, order):
+    def setup(self, name, shape):
         _require(LIBRARIES[name].module)
 
-    def track_ratio_epoch(self, name, shape, order):
-        seconds = compare(SHAPES[shape], order, [name], turns=3)
+    def track_ratio_epoch(self, name, shape):
+        seconds = compare(SHAPES[shape], "sequential", [name], turns=3)
         return float(np.median(seconds[:, 1] / seconds[:, 0]))
 
 
@@ -345,18 +348,18 @@ def compare_one_row_a_step(estimator, order, dtype):
 
 
 class OneRowAStep:
-    """How many times as long an epoch of 100,000 rows of 30 columns takes as in fastgd, with the plain method."""
+    """How many times as long as in fastgd an epoch of 100,000 rows of 30 columns takes, in order."""
 
-    params = (("SGDRegressor", "SGDClassifier"), _ORDERS, ("float32", "float64"))
-    param_names = ("estimator", "order", "dtype")
+    params = (_ESTIMATORS, _DTYPES)
+    param_names = ("estimator", "dtype")
     unit = "x"
     timeout = 300
 
-    def setup(self, estimator, order, dtype):
+    def setup(self, estimator, dtype):
         _require("sklearn")
 
-    def track_ratio_epoch(self, estimator, order, dtype):
-        return median_ratio(*compare_one_row_a_step(estimator, order, np.dtype(dtype)), turns=3)
+    def track_ratio_epoch(self, estimator, dtype):
+        return median_ratio(*compare_one_row_a_step(estimator, "sequential", dtype), turns=3)
 
 
 def _geometric_mean(ratios):
@@ -381,13 +384,13 @@ def _print_epochs(names, order, turns):
 def _print_one_row_a_step(turns):
     print("\nOne row a step with plain gradient descent, 100000 x 30: ns a row, and times fastgd's\n")
     print(f"{'':36}{'fastgd':>8}{'scikit-learn':>22}")
-    for estimator in OneRowAStep.params[0]:
+    for estimator in _ESTIMATORS:
         for order in _ORDERS:
-            for dtype in (np.float32, np.float64):
+            for dtype in _DTYPES:
                 seconds = in_turns(compare_one_row_a_step(estimator, order, dtype), turns)
                 theirs, ours = 1e9 * np.median(seconds, axis=0) / 100_000
                 ratio = np.median(seconds[:, 0] / seconds[:, 1])
-                title = f"{estimator}, {order}, {dtype.__name__}"
+                title = f"{estimator}, {order}, {dtype}"
                 print(f"{title:36}{ours:>8.2f}{theirs:>13.1f} ({ratio:5.1f})", flush=True)
 
 

@@ -22,34 +22,35 @@ fastgd.fit(fastgd.Neuron(30), X, (X[:, 0] > 0.5).astype(X.dtype), epochs=1)
 
 
 def timeraw_import():
-    return "import fastgd"
+    return "import fastgd", f"import sys; sys.path.insert(0, {_PACKAGE!r})"
 
 
-def _run(code, cache):
-    """Run code in a new process with this package and a cache folder."""
+def _process_seconds(code, cache, repeat=1):
+    """Return the least time of a new process that runs code with this package and a cache folder."""
     path = os.pathsep.join(filter(None, (_PACKAGE, os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "PYTHONPATH": path}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    return best_seconds(lambda: subprocess.run([sys.executable, "-c", code], env=environment, check=True), repeat)
 
 
-class FirstFit:
-    """A whole process, from its start to its end, that imports fastgd and trains a neuron for one epoch."""
+class Process:
+    """A whole process, from its start to its end: importing Numba alone, and with fastgd a neuron's first epoch."""
 
-    params = (("warm", "cold"),)
-    param_names = ("disk cache",)
+    params = (("Numba alone", "first fit, cold", "first fit, warm"),)
+    param_names = ("process and disk cache",)
     unit = "s"
+    timeout = 300
 
-    def track_process(self, disk_cache):
+    def setup_cache(self):
         with tempfile.TemporaryDirectory() as cache:
-            cold = best_seconds(lambda: _run(_FIRST_FIT, cache), repeat=1)
-            return cold if disk_cache == "cold" else best_seconds(lambda: _run(_FIRST_FIT, cache), repeat=5)
+            seconds = (
+                _process_seconds("import numba", cache, repeat=3),
+                _process_seconds(_FIRST_FIT, cache),
+                _process_seconds(_FIRST_FIT, cache, repeat=3),
+            )
+        return dict(zip(self.params[0], seconds, strict=True))
 
-    def track_bare_process(self, disk_cache):
-        """Python and Numba alone, which the other figures contain."""
-        if disk_cache == "cold":
-            raise NotImplementedError("nothing is cached")
-        with tempfile.TemporaryDirectory() as cache:
-            return best_seconds(lambda: _run("import numba", cache), repeat=5)
+    def track_process(self, seconds, process):
+        return seconds[process]
 
 
 @numba.njit(fastmath={"reassoc"}, error_model="numpy")

@@ -150,15 +150,16 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
                 lanes[WEIGHT + r] = 0
         for t in range(np.uint64(0), padded, _TILE):
             dot_rows(X, places, t, params, lanes)
-        # Each loop is compiled for its own constants: a choice inside of it would compute every activation.
+        # Each loop is compiled for its own constants: a choice inside of it would compute every activation. They
+        # are integers of one type, where Numba would type each literal, and compile all below anew, by itself.
         if model.loss == BINARY_CROSS_ENTROPY:
-            losses_and_deltas(SIGMOID, BINARY_CROSS_ENTROPY, b, padded, lanes)
+            losses_and_deltas(np.int64(SIGMOID), np.int64(BINARY_CROSS_ENTROPY), b, padded, lanes)
         elif model.activation == SIGMOID:
-            losses_and_deltas(SIGMOID, MSE, b, padded, lanes)
+            losses_and_deltas(np.int64(SIGMOID), np.int64(MSE), b, padded, lanes)
         elif model.activation == TANH:
-            losses_and_deltas(TANH, MSE, b, padded, lanes)
+            losses_and_deltas(np.int64(TANH), np.int64(MSE), b, padded, lanes)
         else:
-            losses_and_deltas(IDENTITY, MSE, b, padded, lanes)
+            losses_and_deltas(np.int64(IDENTITY), np.int64(MSE), b, padded, lanes)
         for t in range(np.uint64(0), padded, _TILE):
             add_weighted_rows(X, places, t, lanes, DELTA + t, grads)
         loss += sum_of_lanes(lanes, LOSS, count)
