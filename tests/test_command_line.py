@@ -33,6 +33,8 @@ def spawn():
     def spawn(*arguments, **options):
         command = [sys.executable, "-m", "fastgd", *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        if os.name == "posix":  # what runs in a shell's background has been told to ignore Ctrl-C
+            options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         processes.append(subprocess.Popen(command, **pipes, text=True, encoding="utf-8", **options))
         return processes[-1]
 
