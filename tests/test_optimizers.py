@@ -363,3 +363,22 @@ def test_what_is_no_optimizer():
         TypeError, match=r"init_state: expected an optimizer, got the class Adam itself; write Adam\(\)"
     ):
         init_state(Adam, np.ones(3))
+
+
+@pytest.mark.parametrize("optimizer", [Momentum(), Nesterov(), Adam(), Adam(amsgrad=True)], ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moments_end_at_zero_not_among_the_denormal_numbers(optimizer, dtype):
+    params, n_steps = np.ones(5, dtype), 2_000
+    state = fastgd.init_state(optimizer, params)
+    fastgd.update(optimizer, 1e-3, np.full(5, np.finfo(dtype).tiny ** 0.5 * 8, dtype), state, params)
+    for _ in range(n_steps):
+        fastgd.update(optimizer, 1e-3, np.zeros(5, dtype), state, params)
+        for array in state:
+            assert not ((array != 0) & (abs(array) < np.finfo(array.dtype).tiny)).any()
+
+
+def test_moments_keep_nan():
+    params = np.ones(1)
+    state = fastgd.init_state(Adam(), params)
+    fastgd.update(Adam(), 1e-3, np.array([np.nan]), state, params)
+    assert np.isnan(params[0])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import positive, unit_interval
+from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 
@@ -89,14 +90,14 @@ def update(optimizer, lr, grads, state, params):
     rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
     if optimizer.amsgrad:
         for i in range(params.size):
-            m[i] = beta1 * m[i] + rest1 * grads[i]
-            v[i] = beta2 * v[i] + rest2 * grads[i] * grads[i]
+            m[i] = settled(beta1 * m[i] + rest1 * grads[i], 1e6)
+            v[i] = settled(beta2 * v[i] + rest2 * grads[i] * grads[i], 10)
             v_max[i] = v[i] if v[i] > v_max[i] else v_max[i]
             params[i] -= step * m[i] / (np.sqrt(v_max[i]) * scale + eps)
     else:
         for i in range(params.size):
-            m[i] = beta1 * m[i] + rest1 * grads[i]
-            v[i] = beta2 * v[i] + rest2 * grads[i] * grads[i]
+            m[i] = settled(beta1 * m[i] + rest1 * grads[i], 1e6)
+            v[i] = settled(beta2 * v[i] + rest2 * grads[i] * grads[i], 10)
             params[i] -= step * m[i] / (np.sqrt(v[i]) * scale + eps)
 
 

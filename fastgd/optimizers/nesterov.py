@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import unit_interval
+from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 
@@ -49,7 +50,7 @@ def update(optimizer, lr, grads, state, params):
     lr, beta = params.dtype.type(lr), params.dtype.type(optimizer.beta)
     velocity = state.velocity
     for i in range(params.size):
-        velocity[i] = beta * velocity[i] + grads[i]
+        velocity[i] = settled(beta * velocity[i] + grads[i], 1e6)
         params[i] -= lr * (grads[i] + beta * velocity[i])
 
 
