@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._jit import kernel
-from fastgd._simd import scale_and_compare
+from fastgd._simd import prefetch_rows, scale_and_compare
 from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.clipping import norm
@@ -18,6 +18,7 @@ from fastgd.gradients import add_rows, rows_ahead, sum_of_weights
 from fastgd.verbs import clip, descend_rows, update
 
 RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
+SINGLE_ROWS = 64  # in a group that the model descends by itself
 FILLED_AT_ONCE = 1 << 20  # places of an epoch's order: some milliseconds
 STOP, RAISE, SKIP = range(3)  # policies for a gradient that is not finite
 
@@ -107,12 +108,19 @@ def train(
                 budget -= count
         if plan.order != SEQUENTIAL and at[FILLED] < needed:
             break
-        # Single rows, all but an epoch's last, where the model has a shorter way to go.
+        # Single rows, all but an epoch's last, where the model has a shorter way to go. In groups that begin at fixed
+        # places, wherever chunks end: the first product of a group is rounded otherwise than those looked ahead for.
         if singly and done == 0:
-            size = min(n_rows - 1 - low, last_step - step, budget)
+            size = min(SINGLE_ROWS, n_rows - 1 - low)
             if plan.order == BLOCK_SHUFFLED:
                 size = min(size, at[FILLED] - low)
+            if not constant and step > first_step and step + size > first_step + rates.size:
+                break  # for the rates of the whole group
+            size = min(size, last_step - step)
             if size > 0:
+                if ahead:
+                    first = low + ahead
+                    prefetch_rows(X, order, np.uint64(first), np.uint64(max(0, min(size, n_rows - first))))
                 rows = borrowed_slice(order, np.uint64(low), np.uint64(size))
                 rate = np.uint64(0 if constant else step - first_step)
                 following_rates = borrowed_slice(rates, rate, np.uint64(rates.size) - rate)
@@ -128,8 +136,8 @@ def train(
                 at[PAIRS] += np.int64(row_totals[3])
                 sums[LAST_NORM] = row_totals[4]
                 step, low, steps, budget = step + size, low + size, steps + size, budget - size
-                if step == last_step or budget == 0:
-                    break
+                if size == SINGLE_ROWS or step == last_step:
+                    continue
         high = min(low + plan.batch_size, n_rows)
         lr = rates[0 if constant else step - first_step]
 

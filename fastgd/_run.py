@@ -128,7 +128,7 @@ class Run:
         """See to it that the rate of the next step is there."""
         if not isinstance(self.schedule, tuple):
             self.rates = np.array([self.schedule])
-        elif not self._first_step <= self.step < self._first_step + self.rates.size:
+        elif not self._first_step <= self.step <= self._first_step + self.rates.size - _loop.SINGLE_ROWS:
             self._first_step, self.rates = self.step, np.empty(_RATES)
             fill_rates(self.schedule, self._first_step, 1 / self.steps_per_epoch, self.rates)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from fastgd import SGD, ExponentialDecay, Neuron, fit
+from fastgd import SGD, ExponentialDecay, Neuron, fit, training
 
 N_ROWS, N_FEATURES = 150, 19
 X = np.random.default_rng(3).normal(size=(N_ROWS, N_FEATURES))
@@ -49,6 +49,16 @@ def test_goes_on_bit_for_bit_in_the_middle_of_an_epoch():
     half = fit(Neuron(N_FEATURES), X, Y, epochs=2, **options)
     rest = fit(Neuron(N_FEATURES), X, Y, epochs=4, resume=half, **options)
     assert rest.params.tobytes() == whole.params.tobytes()
+
+
+def test_same_bits_wherever_chunks_end(monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(3_000, N_FEATURES)).astype(np.float32)
+    options = {"optimizer": SGD(), "lr": ExponentialDecay(0.01, 0.5), "batch_size": 1, "epochs": 3}
+    whole = fit(Neuron(N_FEATURES), rows, rows[:, 0] > 0, **options)
+    monkeypatch.setattr(training, "_CHUNK_SECONDS", 1e-9)
+    short = fit(Neuron(N_FEATURES), rows, rows[:, 0] > 0, **options)
+    assert short.params.tobytes() == whole.params.tobytes()
+    np.testing.assert_array_equal(short.history["loss"], whole.history["loss"])
 
 
 def test_stops_before_what_is_not_finite():
