@@ -100,7 +100,9 @@ def add_blocks(grads, losses, totals, loss_and_weight):
 def _value_and_grad(model, params, X, y, grads):
     n_rows = X.shape[0]
     block = block_rows(X.shape[1])
-    order = np.arange(n_rows).astype(np.uint32)
+    order = np.empty(n_rows, np.uint32)
+    for i in range(n_rows):
+        order[i] = i
     one, ahead = np.ones(1, params.dtype), rows_ahead(X)
     scratch = make_scratch(model, params)
     totals, loss = np.zeros(grads.size), 0.0
