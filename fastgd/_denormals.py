@@ -9,7 +9,7 @@ import numpy as np
 from fastgd._jit import kernel
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def settled(x, room):
     """Return x, or 0 where it is less than `room` times the smallest normal number (NaN stays NaN).
 

@@ -38,7 +38,7 @@ kernels_of: dict[type, tuple] = {}
 _FOREIGN = {"numba", "numpy", "scipy", "llvmlite", *sys.stdlib_module_names} - {"__main__"}
 
 
-def kernel(function=None, *, reassoc=False, inline=False):
+def kernel(function=None, *, reassoc=False, inline=False, merge=False):
     """Compile a function of the package: no GIL, IEEE special values, cached on disk.
 
     Parameters
@@ -49,6 +49,9 @@ def kernel(function=None, *, reassoc=False, inline=False):
         Let sums be reordered, so that they are vectorised. For loops that add up, never for `exp` and its kin.
     inline : bool
         Paste the function into its compiled callers (LLVM's `alwaysinline`).
+    merge : bool
+        Read the function as a part of its callers, under their flags: for what is called in a place or two, and
+        would take 60 to 100 ms to compile by itself first.
     """
     return njit(
         function,
@@ -56,6 +59,8 @@ def kernel(function=None, *, reassoc=False, inline=False):
         nogil=True,
         fastmath=_SUMS if reassoc else _ELEMENTWISE,
         forceinline=inline,
+        inline="always" if merge else "never",
+        cache=not merge,
     )
 
 

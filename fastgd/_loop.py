@@ -209,7 +209,7 @@ def train(
     return status, written
 
 
-@kernel
+@kernel(merge=True)
 def largest(grads):
     """The largest absolute value."""
     most = grads.dtype.type(0)
@@ -218,7 +218,7 @@ def largest(grads):
     return most
 
 
-@kernel
+@kernel(merge=True)
 def write_history(at, sums, lr, row):
     """Write the row of an epoch and begin the next."""
     row[0], row[1], row[5] = at[STEP], at[EPOCH], lr

@@ -93,7 +93,7 @@ def go_on_filling(order, pool, kind, seed, epoch, block, window, filled, count):
     return min(filled + count, order.size)
 
 
-@kernel
+@kernel(merge=True)
 def _lay_out_blocks(order, pool, stream, block):
     """Write whole blocks of rows in random order."""
     n, one = np.uint64(order.size), np.uint64(1)

@@ -29,7 +29,7 @@ def block_rows(n_columns):
     return max(16, min(_MOST_ROWS, _MOST_NUMBERS // max(1, n_columns)))
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def rows_ahead(X):
     """How many rows are asked for while as many before them are worked on; 0 where X is near.
 
@@ -40,7 +40,7 @@ def rows_ahead(X):
     return max(16, _BYTES_AHEAD // row_bytes // 16 * 16) if X.shape[0] * row_bytes > _CACHE_BYTES else 0
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def add_rows(model, params, X, y, weight, order, low, high, ahead, scratch, grads):
     """Add the gradients of the rows order[low:high] to grads; return the sum of their losses."""
     loss = params.dtype.type(0)
@@ -58,7 +58,7 @@ def add_rows(model, params, X, y, weight, order, low, high, ahead, scratch, grad
     return loss
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def sum_of_weights(weight, order, low, high):
     """The sum of the weights of the rows order[low:high], in float64."""
     if weight.strides[0] == 0:

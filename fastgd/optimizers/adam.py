@@ -64,7 +64,7 @@ def init(optimizer, params):
     return AdamState(np.zeros_like(params), np.zeros_like(params), v_max, bias)
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def correct_bias(optimizer, bias):
     """Go on to the next step's powers, by products, and its corrections.
 
