@@ -19,7 +19,7 @@ _CACHE_LINE = 64
 _COLUMNS_TO_ALIGN = 64  # fewer are not worth another, masked vector
 _CHAINS = 4  # independent sums of a column's TILE products: one chain of 16 additions waits for its latencies
 
-_i1, _i32, _i64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+_i32, _i64 = ir.IntType(32), ir.IntType(64)
 
 
 class _Vectors:

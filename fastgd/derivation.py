@@ -25,7 +25,7 @@ class Derivation(NamedTuple):
     z: float
     a: float
     loss: float
-    dL_da: float  # noqa: N815
+    dL_da: float  # noqa: N815  # the derivatives are named as they are written
     da_dz: float
     dz_dw: float | np.ndarray
     dz_db: float

@@ -136,7 +136,8 @@ def fit(
     Notes
     -----
     Ctrl-C ends the run within 0.1 s with what was reached and status "interrupted"; a second one within a second
-    raises KeyboardInterrupt.
+    raises KeyboardInterrupt. It is heard later while Numba compiles or input is converted, and while a run over
+    more than some 10^7 rows is set up.
 
     Examples
     --------
