@@ -22,7 +22,8 @@ from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
 from fastgd.results import FitResult
 from fastgd.schedules import ExponentialDecay
 from fastgd.training import fit
-from fastgd.verbs import eval_params, init_params, init_state, learning_rate, n_params, predict, update
+from fastgd.updates import update
+from fastgd.verbs import eval_params, init_params, init_state, layout, learning_rate, n_params, predict
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,7 @@ __all__ = [
     "fit",
     "init_params",
     "init_state",
+    "layout",
     "learning_rate",
     "log1p",
     "n_params",

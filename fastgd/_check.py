@@ -57,10 +57,33 @@ def one_of(*names):
     return OneOf(names)
 
 
+class Layout:
+    """What a field is that tells where the matrices of a parameter vector lie, as the `layout` verb does."""
+
+    words = "rows of (start, rows, columns) that follow one another from 0 on"
+
+    def convert(self, owner, field, value):
+        """Return an integer array (k, 3), or rows of three integers, as a tuple of tuples."""
+        error = TypeError(f"{owner}: {field} must be {self.words}, got {value!r}")
+        try:
+            parts = tuple(tuple(integer(owner, field, number, least=0) for number in part) for part in value)
+        except TypeError:
+            raise error from None
+        if any(len(part) != 3 for part in parts):
+            raise error
+        end = 0
+        for start, rows, columns in parts:
+            if start != end or rows * columns == 0:
+                raise ValueError(f"{owner}: {field} must be {self.words}, got {value!r}")
+            end += rows * columns
+        return parts
+
+
 positive = Range("a positive finite number", lambda v: 0 < v < math.inf)
 nonnegative = Range("a finite number, 0 or larger", lambda v: 0 <= v < math.inf)
 unit_interval = Range("a number in [0, 1)", lambda v: 0 <= v < 1)
 finite = Range("a finite number", math.isfinite)
+layout = Layout()
 
 
 def number(owner, name, value, within=finite):
@@ -222,7 +245,7 @@ def vector(owner, name, value):
 
 
 def gradient(owner, grads, params):
-    """Raise unless params can be modified in place and grads goes with it: one test, a step is short."""
+    """Raise unless params can be modified in place and grads goes with it."""
     if (
         isinstance(params, np.ndarray)
         and isinstance(grads, np.ndarray)
@@ -232,12 +255,12 @@ def gradient(owner, grads, params):
         and grads.shape == params.shape
         and params.flags.carray
         and grads.flags.c_contiguous
+        and grads.flags.aligned
     ):
         return
     vector(owner, "params", params)
     if not isinstance(grads, np.ndarray) or grads.dtype != params.dtype:
         came = f"dtype {grads.dtype}" if isinstance(grads, np.ndarray) else type(grads).__name__
         raise TypeError(f"{owner}: grads must be an array of the dtype of params, {params.dtype}, got {came}")
-    raise ValueError(
-        f"{owner}: grads must be a contiguous array of the shape of params, {params.shape}, got shape {grads.shape}"
-    )
+    came = f"shape {grads.shape}" if grads.shape != params.shape else "a strided or misaligned one"
+    raise ValueError(f"{owner}: grads must be a contiguous array of the shape of params, {params.shape}, got {came}")

@@ -15,7 +15,8 @@ from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.clipping import norm
 from fastgd.gradients import add_rows, rows_ahead, sum_of_weights
-from fastgd.verbs import clip, descend_rows, update
+from fastgd.updates import update
+from fastgd.verbs import clip, descend_rows, descends_rows
 
 RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
 SINGLE_ROWS = 64  # in a group that the model descends by itself
@@ -90,7 +91,7 @@ def train(
     constant = rates.size == 1
     last_step = limits.step if constant else min(limits.step, first_step + rates.size)
     ahead = rows_ahead(X)
-    singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1
+    singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1 and descends_rows(model, optimizer, rule)
     row_totals = np.zeros(5)
     in_blocks = min(plan.batch_size, n_rows) > plan.block
 

@@ -27,7 +27,8 @@ class OptimizerKernels(NamedTuple):
     init: typing.Callable
     update: typing.Callable
     eval_params: typing.Callable
-    plain: bool
+    plain: typing.Callable | None
+    elementwise: typing.Callable | bool
 
 
 class ScheduleKernels(NamedTuple):
@@ -73,7 +74,7 @@ _REGISTRATION = {
 _registered: dict[type, NamedTuple] = {}
 
 
-def register_optimizer(cls, init, update, eval_params=None, plain=False, **ranges):
+def register_optimizer(cls, init, update, eval_params=None, plain=None, elementwise=False, **ranges):
     """Make a NamedTuple an optimiser.
 
     Parameters
@@ -87,8 +88,14 @@ def register_optimizer(cls, init, update, eval_params=None, plain=False, **range
     eval_params : callable, optional
         ``eval_params(optimizer, state, params, out)`` for methods that keep an average: writes the point to
         evaluate at. By default the parameters are copied.
-    plain : bool
-        The update is θ ← θ - lr·g and nothing else, so that a model that can may do several steps in one go.
+    plain : callable, optional
+        ``plain(optimizer) -> bool``: whether the update is θ ← θ - lr·g and nothing else, so that a model that can
+        may do several steps in one go.
+    elementwise : bool or callable
+        Whether the update of a range of the vector depends on that range alone, with the part of the state that
+        belongs to it, so that threads can share a large vector; or ``elementwise(optimizer) -> bool``, plain Python.
+        The state's arrays that are as long as the vector are then cut with it, and every thread has the others to
+        itself; one named `first` is given the number of the range's first parameter.
     **ranges
         For each field, what its values must be: `unit_interval`, `positive`, `nonnegative`, `finite` or
         ``one_of(names)``.
@@ -121,7 +128,13 @@ def register_optimizer(cls, init, update, eval_params=None, plain=False, **range
     >>> params
     array([0.5, 2.5])
     """
-    kernels = OptimizerKernels(_compiled(init), _compiled(update), _compiled(eval_params or copy_params), plain)
+    kernels = OptimizerKernels(
+        init=_compiled(init),
+        update=_compiled(update),
+        eval_params=_compiled(eval_params or copy_params),
+        plain=plain and _compiled(plain),
+        elementwise=elementwise,
+    )
     _register(cls, kernels, ranges)
 
 
@@ -302,6 +315,8 @@ class _Field:
     def convert(self, value):
         if isinstance(self.within, _check.OneOf):
             return self.within.code(self.owner, self.name, value)
+        if isinstance(self.within, _check.Layout):
+            return self.within.convert(self.owner, self.name, value)
         if self.numba_type is types.boolean:
             return _check.boolean(self.owner, self.name, value)
         if self.numba_type is types.int64:

@@ -1,7 +1,5 @@
 """The verbs: what can be done with optimisers, schedules, models and objectives, in Python and in `@njit` code."""
 
-import math
-
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
@@ -83,52 +81,6 @@ def init_state(optimizer, params):
 def _init_state(optimizer, params):
     kernel = kernels_in_compiled_code("init_state", OptimizerKernels, optimizer).init
     return lambda optimizer, params: kernel(optimizer, params)
-
-
-def update(optimizer, lr, grads, state, params):
-    """Do one step of an optimiser: `state` and `params` are modified in place.
-
-    Parameters
-    ----------
-    optimizer : NamedTuple
-        A registered optimiser.
-    lr : float
-        The learning rate of this step.
-    grads : ndarray of shape (n_params,)
-        The gradient at `params`, of the same dtype.
-    state : NamedTuple of ndarray
-        The state that `init_state` made.
-    params : ndarray of shape (n_params,)
-        The parameters, float32 or float64, contiguous.
-
-    Raises
-    ------
-    TypeError, ValueError
-        In Python, for a negative or infinite rate and for arrays that do not fit; the message names the argument.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastgd
-    >>> params = np.array([4.0])
-    >>> optimizer = fastgd.SGD()
-    >>> fastgd.update(optimizer, 0.1, np.array([8.0]), fastgd.init_state(optimizer, params), params)
-    >>> params
-    array([3.2])
-    """
-    kernels = kernels_for("update", OptimizerKernels, optimizer)
-    if type(lr) is not float or not 0 <= lr < math.inf:
-        lr = _check.number("update", "lr", lr, _check.nonnegative)
-    _check.gradient("update", grads, params)
-    kernels.update(optimizer, lr, grads, state, params)
-
-
-@overload(update, jit_options=PASTED)
-def _update(optimizer, lr, grads, state, params):
-    kernel = kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
-    return lambda optimizer, lr, grads, state, params: kernel(
-        optimizer, lr, borrowed(grads), borrowed(state), borrowed(params)
-    )
 
 
 def eval_params(optimizer, state, params, out):
@@ -275,6 +227,35 @@ def _n_params(model):
     return lambda model: kernel(model)
 
 
+def layout(model):
+    """Return where the matrices of a model lie in its parameter vector.
+
+    Parameters
+    ----------
+    model : NamedTuple
+        A registered model.
+
+    Returns
+    -------
+    ndarray of shape (k, 3), int64
+        Start, rows and columns of each; a vector is a single row, or a single column.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.layout(fastgd.Neuron(30))  # w, b
+    array([[ 0,  1, 30],
+           [30,  1,  1]])
+    """
+    return kernels_for("layout", ModelKernels, model).layout.py_func(model)
+
+
+@overload(layout, jit_options=PASTED)
+def _layout(model):
+    kernel = kernels_in_compiled_code("layout", ModelKernels, model).layout
+    return lambda model: kernel(model)
+
+
 # What loops are written against, beside the public verbs.
 
 
@@ -320,8 +301,23 @@ def _clip(rule, norm, grads):
     return lambda rule, norm, grads: kernel(rule, norm, borrowed(grads))
 
 
+def descends_rows(model, optimizer, rule):
+    """Whether model, optimiser and clipping rule allow plain steps of one row each (in compiled code)."""
+    raise NotImplementedError("descends_rows is called in compiled code")
+
+
+@overload(descends_rows, jit_options=PASTED)
+def _descends_rows(model, optimizer, rule):
+    kernel = kernels_in_compiled_code("descends_rows", ModelKernels, model).descend_rows
+    plain = kernels_in_compiled_code("descends_rows", OptimizerKernels, optimizer).plain
+    clips = kernels_in_compiled_code("descends_rows", ClippingKernels, rule).clips
+    if kernel is None or clips or plain is None:
+        return lambda model, optimizer, rule: False
+    return lambda model, optimizer, rule: plain(optimizer)
+
+
 def descend_rows(model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals):
-    """Do plain steps of one row each, if model, optimiser and clipping rule allow; return how many were done."""
+    """Do plain steps of one row each, where `descends_rows` allows; return how many were done."""
     raise NotImplementedError("descend_rows is called in compiled code")
 
 
@@ -329,8 +325,7 @@ def descend_rows(model, optimizer, rule, rates, params, X, y, rows, scratch, pre
 def _descend_rows(model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals):
     kernel = kernels_in_compiled_code("descend_rows", ModelKernels, model).descend_rows
     plain = kernels_in_compiled_code("descend_rows", OptimizerKernels, optimizer).plain
-    clips = kernels_in_compiled_code("descend_rows", ClippingKernels, rule).clips
-    if kernel is None or clips or not plain:
+    if kernel is None or plain is None:
         return lambda model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals: 0
     return lambda model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals: kernel(
         model,

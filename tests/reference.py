@@ -61,7 +61,8 @@ def central_differences(function, x, h=1e-5):
 # (a dictionary, empty at first) and the parameters, to the new parameters.
 
 
-def sgd(t, lr, g, memory, params):
+def sgd(t, lr, g, memory, params, weight_decay=0.0, maximize=False):
+    g = (-g if maximize else g) + weight_decay * params
     return params - lr * g
 
 

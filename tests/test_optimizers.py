@@ -19,6 +19,7 @@ DTYPES = [np.float32, np.float64]
 # Every optimiser with the choices that change its equation; `reference` and PyTorch find them by name and fields.
 TABLE = [
     SGD(),
+    SGD(weight_decay=0.3, maximize=True),
     Momentum(),
     Momentum(beta=0.0),
     Momentum(0.99),
@@ -103,8 +104,10 @@ def in_torch(torch, optimizer, params, lr):
     if isinstance(optimizer, Adam):
         beta1, beta2, eps, amsgrad = optimizer
         return torch.optim.Adam([params], lr=lr, betas=(beta1, beta2), eps=eps, amsgrad=amsgrad)
-    beta = getattr(optimizer, "beta", 0.0)
-    return torch.optim.SGD([params], lr=lr, momentum=beta, nesterov=isinstance(optimizer, Nesterov))
+    fields = optimizer._asdict()
+    return torch.optim.SGD(
+        [params], lr=lr, momentum=fields.pop("beta", 0.0), nesterov=isinstance(optimizer, Nesterov), **fields
+    )
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
@@ -278,7 +281,7 @@ def test_hyperparameters_are_of_their_type():
     with pytest.raises(TypeError, match="unexpected keyword argument 'lr'"):
         Adam(lr=0.1)
     with pytest.raises(TypeError, match="positional argument"):
-        SGD(0.1)
+        SGD(0.1, False, 0.1)
 
 
 def test_integers_are_fine():
@@ -302,7 +305,7 @@ def test_the_tuples_are_plain_values(optimizer):
 def test_defaults():
     assert Adam() == (0.9, 0.999, 1e-8, False)
     assert Momentum() == Nesterov() == (0.9,)
-    assert SGD() == ()
+    assert SGD() == (0.0, False)
     assert repr(Adam()) == "Adam(beta1=0.9, beta2=0.999, eps=1e-08, amsgrad=False)"
 
 

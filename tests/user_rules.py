@@ -65,7 +65,7 @@ def update_plain_sgd(optimizer, lr, grads, state, params):
         params[i] -= params.dtype.type(lr) * grads[i]
 
 
-fastgd.register_optimizer(PlainSGD, init_plain_sgd, update_plain_sgd, plain=True)
+fastgd.register_optimizer(PlainSGD, init_plain_sgd, update_plain_sgd, plain=lambda optimizer: True)
 
 
 # An optimiser that holds another, and keeps an average of the parameters.

@@ -83,6 +83,12 @@ def scratch(model, params):
     )
 
 
+@kernel
+def layout(model):
+    d = model.n_features
+    return np.array([[0, 1, d], [d, 1, 1]])
+
+
 def init_params(model, seed, dtype):
     """Weights uniform in ±1/√d, as PyTorch's linear layers begin, and no bias."""
     bound = 1 / math.sqrt(model.n_features)
@@ -342,6 +348,7 @@ register_model(
     scratch=scratch,
     add_loss_and_grad=add_loss_and_grad,
     predict=predict,
+    layout=layout,
     check=check,
     descend_rows=descend_rows,
     n_features=Range("an integer, 1 or larger", lambda v: v >= 1),

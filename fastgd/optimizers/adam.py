@@ -101,4 +101,4 @@ def update(optimizer, lr, grads, state, params):
             params[i] -= step * m[i] / (np.sqrt(v[i]) * scale + eps)
 
 
-register_optimizer(Adam, init, update, beta1=unit_interval, beta2=unit_interval, eps=positive)
+register_optimizer(Adam, init, update, elementwise=True, beta1=unit_interval, beta2=unit_interval, eps=positive)

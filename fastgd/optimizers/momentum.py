@@ -56,4 +56,4 @@ def update(optimizer, lr, grads, state, params):
         params[i] -= lr * velocity[i]
 
 
-register_optimizer(Momentum, init, update, beta=unit_interval)
+register_optimizer(Momentum, init, update, elementwise=True, beta=unit_interval)

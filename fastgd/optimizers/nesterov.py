@@ -54,4 +54,4 @@ def update(optimizer, lr, grads, state, params):
         params[i] -= lr * (grads[i] + beta * velocity[i])
 
 
-register_optimizer(Nesterov, init, update, beta=unit_interval)
+register_optimizer(Nesterov, init, update, elementwise=True, beta=unit_interval)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from fastgd._check import nonnegative
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 
@@ -9,7 +10,15 @@ from fastgd._registry import register_optimizer
 class SGD(NamedTuple):
     """Gradient descent: θ ← θ - lr·g (Robbins and Monro 1951).
 
-    On a single row it is the stochastic, on all rows the batch method. It has no state.
+    On a single row it is the stochastic, on all rows the batch method. It has no state. With momentum it is
+    `Momentum` or `Nesterov`.
+
+    Parameters
+    ----------
+    weight_decay : float
+        λ, 0 or larger: λθ is added to the gradient, as of a penalty λ/2·‖θ‖².
+    maximize : bool
+        Go uphill: the gradient's sign is changed first.
 
     Examples
     --------
@@ -20,6 +29,9 @@ class SGD(NamedTuple):
     >>> params
     array([3.2])
     """
+
+    weight_decay: float = 0.0
+    maximize: bool = False
 
 
 class SGDState(NamedTuple):
@@ -33,9 +45,16 @@ def init(optimizer, params):
 
 @kernel(inline=True)
 def update(optimizer, lr, grads, state, params):
-    lr = params.dtype.type(lr)
+    dtype = params.dtype.type
+    lr, decay, sign = dtype(lr), dtype(optimizer.weight_decay), dtype(-1 if optimizer.maximize else 1)
     for i in range(params.size):
-        params[i] -= lr * grads[i]
+        g = sign * grads[i] + decay * params[i]
+        params[i] -= lr * g
 
 
-register_optimizer(SGD, init, update, plain=True)
+@kernel(inline=True)
+def plain(optimizer):
+    return optimizer.weight_decay == 0 and not optimizer.maximize
+
+
+register_optimizer(SGD, init, update, plain=plain, elementwise=True, weight_decay=nonnegative)

@@ -1,0 +1,327 @@
+"""`update`: one step of an optimiser; from Python with its arguments checked, and on several threads if asked for."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.typing.typeof import typeof
+from numba.extending import intrinsic, overload
+
+from fastgd import _check
+from fastgd._jit import kernel
+from fastgd._registry import OptimizerKernels, kernels_for
+from fastgd._threads import run_all, usable
+from fastgd._views import borrowed
+from fastgd.verbs import PASTED, kernels_in_compiled_code
+
+_THREAD_BYTES = 1 << 21  # of parameters, gradients and state to a thread: some 100 µs of work
+_RANGE = 1 << 10  # ranges begin at multiples of so many parameters: no cache line has two owners
+
+
+def update(optimizer, lr, grads, state, params, threads=1):
+    """Do one step of an optimiser: `state` and `params` are modified in place.
+
+    Parameters
+    ----------
+    optimizer : NamedTuple
+        A registered optimiser.
+    lr : float
+        The learning rate of this step.
+    grads : ndarray of shape (n_params,)
+        The gradient at `params`, of the same dtype.
+    state : NamedTuple of ndarray
+        The state that `init_state` made.
+    params : ndarray of shape (n_params,)
+        The parameters, float32 or float64, contiguous.
+    threads : int
+        From Python only: at most so many threads share the vector, fewer where that is faster. The bits are the same.
+        Methods that need norms or shapes take one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        In Python, for a negative or infinite rate and for arrays that do not fit or share memory; the message names
+        the argument, and nothing has changed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> params = np.array([4.0])
+    >>> optimizer = fastgd.SGD()
+    >>> fastgd.update(optimizer, 0.1, np.array([8.0]), fastgd.init_state(optimizer, params), params)
+    >>> params
+    array([3.2])
+    """
+    if threads == 1 and type(lr) is float:
+        way = _ways_in.get(id(state))
+        if (
+            way is not None
+            and way.optimizer is optimizer
+            and type(grads) is np.ndarray
+            and grads.dtype is way.dtype
+            and (params is way.params or _is_plain(params, way.dtype))
+            and way.call(optimizer, lr, grads, state, params, _known) == _DONE
+        ):
+            return
+        try:
+            if guarded_update(optimizer, lr, grads, state, params, _known) == _DONE:
+                return
+        except TypeError:  # types that were not seen before, perhaps wrong ones
+            pass
+    lr = _check.number("update", "lr", lr, _check.nonnegative)
+    threads = usable(_check.integer("update", "threads", threads, least=1))
+    _require_fitting(optimizer, grads, state, params)
+    shares = _shares(optimizer, state, params, threads)
+    if shares == 1:
+        _update_for_the_first_time(optimizer, lr, grads, state, params)
+    else:
+        _update_side_by_side(optimizer, lr, grads, state, params, shares)
+
+
+@overload(update, jit_options=PASTED)
+def _update(optimizer, lr, grads, state, params):
+    kernel = kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
+    return lambda optimizer, lr, grads, state, params: kernel(
+        optimizer, lr, borrowed(grads), borrowed(state), borrowed(params)
+    )
+
+
+# From Python a step of a small vector takes nanoseconds, and a look at an array a hundred. So Python looks once, with
+# words for what does not fit: the types that it has let pass are those `guarded_update` is compiled for (other types
+# raise TypeError in Numba's dispatcher), and sizes and places in memory are looked at in compiled code, which makes one
+# number of all that sizes can depend on and knows the numbers that were found right before. The dispatcher takes 1.5 µs
+# to recognise two named tuples, more than all the rest. So of small vectors the last few states are kept together with
+# the machine code that fits them: a state that is still the same object has the types that it had.
+
+_DONE, _WRONG = 0, 2  # other answers are odd: a number that is not known yet
+_SETS, _WAYS = 1 << 7, 8  # a number has its place in one of so many sets, and there in any of so many ways
+_known = np.zeros((_SETS, _WAYS), np.uint64)
+_unguarded = np.zeros((0, _WAYS), np.uint64)
+_compiling = threading.Lock()
+_SMALL, _MOST_WAYS = 1 << 12, 64  # parameters in a vector whose state is kept, and such states: a few megabytes
+
+
+class _WayIn(NamedTuple):
+    """The way into compiled code for one state."""
+
+    optimizer: Any
+    state: Any  # kept, so that its identity is not another's
+    params: np.ndarray
+    dtype: np.dtype
+    call: Callable
+
+
+_ways_in: dict[int, _WayIn] = {}  # by the identity of the state
+
+
+def _is_plain(params, dtype):
+    return type(params) is np.ndarray and params.dtype is dtype and params.flags.carray
+
+
+@kernel
+def guarded_update(optimizer, lr, grads, state, params, known):
+    """Update if the arrays fit together; return what is wrong or unknown about them."""
+    if known.size:
+        if not 0 <= lr < np.inf:
+            return np.uint64(_WRONG)
+        number = np.uint64(0)
+        for fact in facts((optimizer, params, grads, state)):
+            number = _mixed(number, fact)
+        number |= np.uint64(1)
+        ways = known[number >> np.uint64(57)]
+        found = False
+        for way in range(_WAYS):
+            found |= ways[way] == number
+        if not found:
+            return number
+        ends = places((params, grads, state))
+        for i in range(0, len(ends), 2):
+            for j in range(0, i, 2):
+                if max(ends[i], ends[j]) < min(ends[i + 1], ends[j + 1]):
+                    return np.uint64(_WRONG)
+    update(optimizer, lr, grads, state, params)
+    return np.uint64(_DONE)
+
+
+guarded_update._can_compile = False  # but in `_update_for_the_first_time`; Numba's own method asks for a signature
+
+
+@kernel(merge=True)
+def _mixed(number, value):
+    number = (number ^ value) * np.uint64(0x9E3779B97F4A7C15)
+    return number ^ (number >> np.uint64(29))
+
+
+@intrinsic
+def facts(typing_context, value):
+    """What decides whether a nested tuple fits: the values of its numbers, the shapes and strides of its arrays."""
+
+    def emit(context, builder, signature, arguments):
+        parts = []
+        for kind, leaf in _leaves(builder, value, arguments[0]):
+            if isinstance(kind, types.Array):
+                array = context.make_array(kind)(context, builder, leaf)
+                parts += cgutils.unpack_tuple(builder, array.shape) + cgutils.unpack_tuple(builder, array.strides)
+            elif isinstance(kind, types.Float):
+                parts.append(builder.bitcast(context.cast(builder, leaf, kind, types.float64), _U64))
+            else:
+                parts.append(context.cast(builder, leaf, kind, types.uint64))
+        return context.make_tuple(builder, signature.return_type, parts)
+
+    count = sum(2 * kind.ndim if isinstance(kind, types.Array) else 1 for kind in _leaf_kinds(value))
+    return types.UniTuple(types.uint64, count)(value), emit
+
+
+@intrinsic
+def places(typing_context, value):
+    """Where the arrays of a nested tuple begin and end in memory, contiguous ones."""
+
+    def emit(context, builder, signature, arguments):
+        parts = []
+        for kind, leaf in _leaves(builder, value, arguments[0]):
+            if isinstance(kind, types.Array):
+                array = context.make_array(kind)(context, builder, leaf)
+                itemsize = ir.Constant(_U64, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+                start = builder.ptrtoint(array.data, _U64)
+                parts += [start, builder.add(start, builder.mul(array.nitems, itemsize))]
+        return context.make_tuple(builder, signature.return_type, parts)
+
+    count = 2 * sum(isinstance(kind, types.Array) for kind in _leaf_kinds(value))
+    return types.UniTuple(types.uint64, count)(value), emit
+
+
+_U64 = ir.IntType(64)
+
+
+def _leaf_kinds(kind):
+    if isinstance(kind, types.BaseTuple):
+        return [leaf for part in kind.types for leaf in _leaf_kinds(part)]
+    return [kind]
+
+
+def _leaves(builder, kind, value):
+    if isinstance(kind, types.BaseTuple):
+        parts = zip(kind.types, cgutils.unpack_tuple(builder, value, len(kind)), strict=True)
+        return [leaf for part in parts for leaf in _leaves(builder, *part)]
+    return [(kind, value)]
+
+
+def _update_for_the_first_time(optimizer, lr, grads, state, params, known=_known):
+    """Update with arrays that were found right, and remember that they were."""
+    arguments = (optimizer, lr, grads, state, params, known)
+    signature = tuple(map(typeof, arguments))
+    if signature not in guarded_update.overloads:
+        with _compiling:
+            guarded_update._can_compile = True
+            try:
+                guarded_update.compile(signature)
+            finally:
+                guarded_update._can_compile = False
+    number = guarded_update(*arguments)
+    if number != _DONE:
+        ways = _known[number >> 57]
+        ways[1:] = ways[:-1].copy()  # the oldest is forgotten
+        ways[0] = number
+        guarded_update(*arguments)
+    if params.size <= _SMALL and known is _known and type(params) is type(grads) is np.ndarray:
+        while len(_ways_in) >= _MOST_WAYS:
+            _ways_in.pop(next(iter(_ways_in)), None)
+        call = guarded_update.overloads[signature].entry_point
+        _ways_in[id(state)] = _WayIn(optimizer, state, params, params.dtype, call)
+
+
+def _require_fitting(optimizer, grads, state, params):
+    """Raise unless the arrays are what `init_state` makes for this optimiser and this vector, each by itself."""
+    kernels = kernels_for("update", OptimizerKernels, optimizer)
+    _check.gradient("update", grads, params)
+    _require_like(state, kernels.init.py_func(optimizer, params), "state")
+    arrays = [("params", params), ("grads", grads), *_named_arrays(state, "state")]
+    for i, (name, array) in enumerate(arrays):
+        for other_name, other in arrays[:i]:
+            if np.may_share_memory(array, other):  # all are contiguous: overlapping bounds are shared memory
+                raise ValueError(f"update: {name} and {other_name} must not share memory")
+
+
+def _require_like(value, expected, name):
+    if isinstance(expected, tuple):
+        if type(value) is not type(expected) or len(value) != len(expected):
+            raise TypeError(
+                f"update: {name} must be a {type(expected).__name__}, as init_state makes it for this optimizer, "
+                f"got {type(value).__name__}"
+            )
+        for field, part, expected_part in zip(_names(expected, name), value, expected, strict=True):
+            _require_like(part, expected_part, field)
+    elif not isinstance(value, np.ndarray) or value.dtype != expected.dtype:
+        came = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise TypeError(f"update: {name} must be an array of {expected.dtype}, got {came}")
+    elif value.shape != expected.shape or not value.flags.carray:
+        came = f"shape {value.shape}" if value.flags.carray else "a strided, misaligned or read-only one"
+        raise ValueError(f"update: {name} must be a contiguous, writable array of shape {expected.shape}, got {came}")
+
+
+def _names(value, name):
+    return [f"{name}.{field}" for field in getattr(value, "_fields", range(len(value)))]
+
+
+def _named_arrays(state, name):
+    for field, value in zip(_names(state, name), state, strict=True):
+        if isinstance(value, tuple):
+            yield from _named_arrays(value, field)
+        else:
+            yield field, value
+
+
+# On several threads: a range of the vector each.
+
+
+def _shares(optimizer, state, params, threads):
+    """How many threads pay."""
+    if threads == 1 or not is_elementwise(optimizer):
+        return 1
+    n_bytes = 2 * params.nbytes + sum(array.nbytes for _, array in _named_arrays(state, "state"))
+    return max(1, min(threads, n_bytes // _THREAD_BYTES))
+
+
+def is_elementwise(optimizer):
+    """Whether threads can share a vector under this optimiser."""
+    elementwise = kernels_for("update", OptimizerKernels, optimizer).elementwise
+    return elementwise(optimizer) if callable(elementwise) else elementwise
+
+
+def _update_side_by_side(optimizer, lr, grads, state, params, shares):
+    n_ranges = -(-params.size // _RANGE)
+    bounds = [min(n_ranges * k // shares * _RANGE, params.size) for k in range(shares + 1)]
+    parts = [_part(state, params.size, *bounds[k : k + 2]) for k in range(shares)]
+
+    def share(k):
+        where = slice(*bounds[k : k + 2])
+        _update_for_the_first_time(optimizer, lr, grads[where], parts[k], params[where], _unguarded)
+
+    run_all([lambda k=k: share(k) for k in range(shares)])
+    _take_over(state, parts[0], params.size)
+
+
+def _part(state, n_params, start, stop):
+    """The state of a range: views of the arrays that are as long as the vector, copies of the others."""
+    parts = []
+    for name, value in zip(getattr(state, "_fields", [""] * len(state)), state, strict=True):
+        if isinstance(value, tuple):
+            parts.append(_part(value, n_params, start, stop))
+        elif value.shape == (n_params,):
+            parts.append(value[start:stop])
+        else:
+            parts.append(value + start if name == "first" else value.copy())
+    return type(state)._make(parts) if hasattr(state, "_make") else tuple(parts)
+
+
+def _take_over(state, part, n_params):
+    """Write back what a thread has of the arrays that are not cut: all have the same, and the first has its place."""
+    for value, new in zip(state, part, strict=True):
+        if isinstance(value, tuple):
+            _take_over(value, new, n_params)
+        elif value.shape != (n_params,):
+            value[...] = new

@@ -1,0 +1,246 @@
+"""`update` from Python: what it checks, what it remembers, and the threads that share a vector."""
+
+import gc
+import re
+
+import numpy as np
+import pytest
+from user_rules import Averaged, AveragedState
+
+import fastgd
+from fastgd import SGD, Adam, Momentum, init_state, update, updates
+from fastgd.optimizers import AdamState, MomentumState
+
+
+def same(arrays, others):
+    return all(np.array_equal(*pair) for pair in zip(arrays, others, strict=True))
+
+
+# Arrays that do not fit: at the first call, and when a right one was made before with the same state.
+
+
+def wrong_arguments():
+    """Of Adam in float64 with three parameters: what is wrong, as changes to the right arguments, and what is said."""
+    ones = np.ones(3)
+    m, v, v_max, bias = init_state(Adam(), ones)
+    momentum = MomentumState(np.zeros(3))
+    whole = np.ones(9)
+
+    def state(**changes):
+        return {"state": AdamState(m, v, v_max, bias)._replace(**changes)}
+
+    return {
+        "state of another optimizer": ({"state": momentum}, TypeError, "state must be a AdamState, as init_state"),
+        "state is no tuple": ({"state": None}, TypeError, "state must be a AdamState"),
+        "state too short": (state(m=np.zeros(2)), ValueError, "state.m must be a contiguous, writable array of"),
+        "state of another size": (state(bias=np.zeros(3)), ValueError, "state.bias must be a contiguous, writable"),
+        "state with more than it needs": (state(v_max=np.zeros(3)), ValueError, "state.v_max must be a contiguous"),
+        "state of another dtype": (state(v=np.zeros(3, "f4")), TypeError, "state.v must be an array of float64, got"),
+        "state with a list": (state(v=[0.0] * 3), TypeError, "state.v must be an array of float64, got list"),
+        "state strided": (state(v=np.zeros(6)[::2]), ValueError, "state.v must be a contiguous, writable"),
+        "state in two dimensions": (state(v=np.zeros((3, 1))), ValueError, "state.v must be a contiguous, writable"),
+        "moments in one array": (state(v=m), ValueError, "state.v and state.m must not share memory"),
+        "moments that overlap": (
+            {"state": AdamState(whole[:3], whole[2:5], v_max, bias)}, ValueError, "must not share memory"
+        ),
+        "gradient in the parameters": ({"grads": ones, "params": ones}, ValueError, "grads and params must not share"),
+        "gradient in the state": ({**state(), "grads": m}, ValueError, "state.m and grads must not share memory"),
+        "gradient overlapping": (
+            {"grads": whole[4:7], "params": whole[6:9]}, ValueError, "grads and params must not share memory"
+        ),
+        "gradient too long": ({"grads": np.ones(4)}, ValueError, "grads must be a contiguous array of the shape of"),
+        "gradient too short": ({"grads": np.ones(2)}, ValueError, "grads must be a contiguous array of the shape of"),
+        "gradient in float32": ({"grads": np.ones(3, "f4")}, TypeError, "grads must be an array of the dtype of"),
+        "gradient of integers": ({"grads": np.ones(3, "i8")}, TypeError, "grads must be an array of the dtype of"),
+        "gradient of the other byte order": ({"grads": np.ones(3, ">f8")}, TypeError, "grads must be an array of the"),
+        "gradient strided": ({"grads": np.ones(6)[::2]}, ValueError, "shape of params, (3,), got a strided"),
+        "gradient backwards": ({"grads": np.ones(3)[::-1]}, ValueError, "shape of params, (3,), got a strided"),
+        "gradient misaligned": (
+            {"grads": np.ones(25, "i1")[1:].view("f8")}, ValueError, "shape of params, (3,), got a strided or"
+        ),
+        "gradient in two dimensions": ({"grads": np.ones((3, 1))}, ValueError, "grads must be a contiguous array"),
+        "gradient is a list": ({"grads": [1.0] * 3}, TypeError, "grads must be an array of the dtype of"),
+        "parameters too many": ({"params": np.ones(5), "grads": np.ones(5)}, ValueError, "state.m must be a"),
+        "parameters in float32": (
+            {"params": np.ones(3, "f4"), "grads": np.ones(3, "f4")}, TypeError, "state.m must be an array of float32"
+        ),
+        "parameters of integers": ({"params": np.ones(3, "i8")}, TypeError, "params must be a float32 or float64"),
+        "rate negative": ({"lr": -0.1}, ValueError, "lr must be a finite number, 0 or larger, got -0.1"),
+        "rate infinite": ({"lr": np.inf}, ValueError, "lr must be a finite number, 0 or larger, got inf"),
+        "rate NaN": ({"lr": np.nan}, ValueError, "lr must be a finite number, 0 or larger, got nan"),
+        "optimizer changed": ({"optimizer": Adam(amsgrad=True)}, ValueError, "state.v_max must be a contiguous"),
+        "no threads": ({"threads": 0}, ValueError, "threads must be an integer, 1 or larger, got 0"),
+        "threads in words": ({"threads": "two"}, TypeError, "threads must be an integer, 1 or larger, got 'two'"),
+    }  # fmt: skip
+
+
+WRONG = wrong_arguments()
+
+
+@pytest.mark.parametrize("what", WRONG)
+@pytest.mark.parametrize("seen", [False, True], ids=["at first", "after a right call"])
+def test_what_does_not_fit_is_told_and_nothing_changes(what, seen):
+    changes, error, message = WRONG[what]
+    params = np.ones(3)
+    right = {"optimizer": Adam(), "lr": 0.1, "grads": np.ones(3), "state": init_state(Adam(), params), "params": params}
+    if seen:
+        for _ in range(2):
+            update(**right)
+    arguments = {**right, **changes}
+
+    def values():
+        state = arguments["state"] or ()
+        return [np.array(array) for array in (arguments["params"], arguments["grads"], *state)]
+
+    before = values()
+    for _ in range(2):
+        with pytest.raises(error, match=f"^update: .*{re.escape(message)}"):
+            update(**arguments)
+    assert same(values(), before)
+
+
+def test_a_right_call_after_a_wrong_one():
+    params, optimizer = np.ones(3), SGD()
+    state = init_state(optimizer, params)
+    update(optimizer, 0.5, np.ones(3), state, params)
+    with pytest.raises(ValueError, match="grads must be"):
+        update(optimizer, 0.5, np.ones(2), state, params)
+    update(optimizer, 0.25, np.ones(3), state, params)
+    np.testing.assert_array_equal(params, 0.25)
+
+
+def test_one_state_may_serve_other_arrays():
+    # Of the same size and dtype: new gradients and new parameters at every step, read-only gradients among them.
+    optimizer = Momentum(0.5)
+    state = init_state(optimizer, np.ones(2))
+    for k in range(4):
+        params, grads = np.zeros(2), np.ones(2)
+        grads.flags.writeable = k % 2 == 0
+        update(optimizer, 1, grads, state, params)
+        np.testing.assert_array_equal(params, -(2 - 0.5**k))
+    locked = np.zeros(2)
+    locked.flags.writeable = False
+    with pytest.raises(ValueError, match="params must be a 1-D, contiguous, writable array, got a read-only"):
+        update(optimizer, 1.0, np.ones(2), state, locked)
+
+
+def test_many_states_in_turn_and_states_that_are_gone():
+    # A state made where another one was must not be taken for it.
+    optimizer = Momentum(0.5)
+    for k in range(300):
+        dtype, size = (np.float32, np.float64)[k % 2], 1 + k % 7
+        params = np.zeros(size, dtype)
+        state = init_state(optimizer, params)
+        for _ in range(2):
+            update(optimizer, 1.0, np.ones(size, dtype), state, params)
+        np.testing.assert_array_equal(params, -2.5)
+        del params, state
+        if k % 50 == 0:
+            gc.collect()
+    assert len(updates._ways_in) <= updates._MOST_WAYS
+    states = [(np.zeros(2), k) for k in range(200)]
+    states = [(params, init_state(optimizer, params)) for params, _ in states]
+    for _ in range(3):
+        for params, state in states:
+            update(optimizer, 1.0, np.ones(2), state, params)
+    for params, _ in states:
+        np.testing.assert_array_equal(params, -(1 + 1.5 + 1.75))
+
+
+def test_large_vectors_are_not_kept():
+    params = np.ones(100_000)
+    state = init_state(Momentum(), params)
+    for _ in range(2):
+        update(Momentum(), 0.1, np.ones(params.size), state, params)
+    assert id(state) not in updates._ways_in
+
+
+def test_an_empty_vector():
+    params = np.empty(0)
+    state = init_state(Adam(), params)
+    for _ in range(2):
+        update(Adam(), 0.1, np.empty(0), state, params)
+
+
+def test_hyperparameters_that_change_at_every_step():
+    params, state = np.zeros(1), init_state(Momentum(), np.zeros(1))
+    velocity = 0.0
+    expected = 0.0
+    for k in range(1, 20):
+        velocity = velocity * (1 - 1 / k) + 1
+        expected -= 0.1 * velocity
+        update(Momentum(1 - 1 / k), 0.1, np.ones(1), state, params)
+    np.testing.assert_allclose(params, expected, rtol=1e-12)
+
+
+# Threads.
+
+
+@pytest.fixture
+def shared_from_the_start(monkeypatch):
+    """Let threads share small vectors, and more of them than there are processors."""
+    monkeypatch.setattr(updates, "_THREAD_BYTES", 1)
+    monkeypatch.setattr(updates, "usable", lambda threads: threads)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("optimizer", [SGD(), Momentum(), Adam(), Adam(amsgrad=True)], ids=repr)
+@pytest.mark.parametrize("size", [1023, 1024, 5000])
+def test_threads_change_no_bit(optimizer, dtype, size, shared_from_the_start):
+    def run(threads):
+        rng = np.random.default_rng(0)
+        params = rng.normal(size=size).astype(dtype)
+        state = init_state(optimizer, params)
+        for _ in range(5):
+            update(optimizer, 0.01, rng.normal(size=size).astype(dtype), state, params, threads=threads)
+        return [params, *state]
+
+    one = run(1)
+    for threads in (2, 3, 8):
+        assert same(one, run(threads))
+
+
+def test_threads_that_share_check_as_one_does(shared_from_the_start):
+    params = np.ones(5000)
+    state = init_state(Momentum(), params)
+    with pytest.raises(ValueError, match=r"state\.velocity and grads must not share memory"):
+        update(Momentum(), 0.1, state.velocity, state, params, threads=2)
+    with pytest.raises(ValueError, match="update: grads must be a contiguous array of the shape"):
+        update(Momentum(), 0.1, np.ones(4999), state, params, threads=2)
+    np.testing.assert_array_equal(params, 1)
+
+
+def test_a_rule_that_does_not_say_that_it_is_elementwise_takes_one_thread(shared_from_the_start):
+    params = np.ones(5000)
+    optimizer = Averaged(SGD())
+    state = init_state(optimizer, params)
+    assert isinstance(state, AveragedState)
+    update(optimizer, 0.5, np.ones(5000), state, params, threads=2)
+    np.testing.assert_array_equal(params, 0.5)
+    np.testing.assert_array_equal(state.mean, 0.5)
+
+
+def test_threads_of_a_program_update_side_by_side():
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(seed):
+        params, optimizer = np.full(3, 4.0), Adam(beta1=0.5 + seed / 100)
+        state = init_state(optimizer, params)
+        for _ in range(200):
+            update(optimizer, 0.05, 2 * params, state, params)
+        return params
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(work, range(16)))
+    for seed, params in enumerate(together):
+        np.testing.assert_array_equal(params, work(seed))
+
+
+def test_verbs_of_the_layout():
+    np.testing.assert_array_equal(fastgd.layout(fastgd.Neuron(30)), [[0, 1, 30], [30, 1, 1]])
+
+    @fastgd.njit(cache=False)
+    def compiled(n):
+        return fastgd.layout(fastgd.Neuron(n))
+
+    np.testing.assert_array_equal(compiled(3), [[0, 1, 3], [3, 1, 1]])
