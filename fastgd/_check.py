@@ -21,7 +21,7 @@ class Range(NamedTuple):
 class OneOf(tuple):
     """Names of which a field holds one, as its position: strings in a named tuple are slow to hand over."""
 
-    def code(self, owner, field, value):
+    def convert(self, owner, field, value):
         """Return the position of a name (a position stands for itself)."""
         if isinstance(value, str) and value in self:
             return self.index(value)

@@ -74,7 +74,7 @@ _REGISTRATION = {
 _registered: dict[type, NamedTuple] = {}
 
 
-def register_optimizer(cls, init, update, eval_params=None, plain=None, elementwise=False, **ranges):
+def register_optimizer(cls, init, update, eval_params=None, plain=None, elementwise=False, check=None, **ranges):
     """Make a NamedTuple an optimiser.
 
     Parameters
@@ -96,6 +96,8 @@ def register_optimizer(cls, init, update, eval_params=None, plain=None, elementw
         belongs to it, so that threads can share a large vector; or ``elementwise(optimizer) -> bool``, plain Python.
         The state's arrays that are as long as the vector are then cut with it, and every thread has the others to
         itself; one named `first` is given the number of the range's first parameter.
+    check : callable, optional
+        ``check(optimizer)``, plain Python: raises ValueError where fields do not go together.
     **ranges
         For each field, what its values must be: `unit_interval`, `positive`, `nonnegative`, `finite` or
         ``one_of(names)``.
@@ -135,7 +137,7 @@ def register_optimizer(cls, init, update, eval_params=None, plain=None, elementw
         plain=plain and _compiled(plain),
         elementwise=elementwise,
     )
-    _register(cls, kernels, ranges)
+    _register(cls, kernels, ranges, check)
 
 
 @_jit.kernel
@@ -280,6 +282,17 @@ def kernels_for(verb, kind, thing):
     raise TypeError(f"{verb}: expected {what}, got {name}, which is not registered as one (see {how})")
 
 
+class Held(NamedTuple):
+    """What a field is registered with that holds a thing of a kind: another optimiser, another schedule."""
+
+    kind: type
+
+    def convert(self, owner, field, value):
+        """Return the thing, if it is one."""
+        kernels_for(f"{owner}: {field}", self.kind, value)
+        return value
+
+
 def _compiled(function):
     return function if is_jitted(function) else _jit.kernel(function, inline=True)
 
@@ -313,9 +326,7 @@ class _Field:
             self.numba_type = types.int64
 
     def convert(self, value):
-        if isinstance(self.within, _check.OneOf):
-            return self.within.code(self.owner, self.name, value)
-        if isinstance(self.within, _check.Layout):
+        if hasattr(self.within, "convert"):
             return self.within.convert(self.owner, self.name, value)
         if self.numba_type is types.boolean:
             return _check.boolean(self.owner, self.name, value)
