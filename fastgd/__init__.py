@@ -18,7 +18,21 @@ from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
 from fastgd.gradient_check import check_gradient
 from fastgd.gradients import value_and_grad
 from fastgd.models import Neuron
-from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
+from fastgd.optimizers import (
+    ASGD,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Momentum,
+    NAdam,
+    Nesterov,
+    RAdam,
+    RMSProp,
+    Rprop,
+)
 from fastgd.results import FitResult
 from fastgd.schedules import ExponentialDecay
 from fastgd.training import fit
@@ -28,15 +42,24 @@ from fastgd.verbs import eval_params, init_params, init_state, layout, learning_
 __version__ = "0.1.0"
 
 __all__ = [
+    "ASGD",
     "SGD",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
     "ClipByNorm",
     "ClipByValue",
     "ExponentialDecay",
     "FitResult",
     "Momentum",
+    "NAdam",
     "Nesterov",
     "Neuron",
+    "RAdam",
+    "RMSProp",
+    "Rprop",
     "check_gradient",
     "clip_by_norm",
     "clip_by_value",
