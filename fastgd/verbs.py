@@ -70,7 +70,7 @@ def init_state(optimizer, params):
     >>> import numpy as np
     >>> import fastgd
     >>> fastgd.init_state(fastgd.Momentum(), np.zeros(2))
-    MomentumState(velocity=array([0., 0.]))
+    MomentumState(velocity=array([0., 0.]), gain=array([1.]))
     """
     kernels = kernels_for("init_state", OptimizerKernels, optimizer)
     # The Python form: making a few arrays is not worth a compilation.

@@ -66,27 +66,161 @@ def sgd(t, lr, g, memory, params, weight_decay=0.0, maximize=False):
     return params - lr * g
 
 
-def momentum(t, lr, g, memory, params, beta=0.9):
-    memory["v"] = beta * memory.get("v", 0) + g
+def momentum(t, lr, g, memory, params, beta=0.9, dampening=0.0, weight_decay=0.0, maximize=False):
+    g = (-g if maximize else g) + weight_decay * params
+    memory["v"] = g if t == 1 else beta * memory["v"] + (1 - dampening) * g
     return params - lr * memory["v"]
 
 
-def nesterov(t, lr, g, memory, params, beta=0.9):
+def nesterov(t, lr, g, memory, params, beta=0.9, weight_decay=0.0, maximize=False):
+    g = (-g if maximize else g) + weight_decay * params
     memory["v"] = beta * memory.get("v", 0) + g
     return params - lr * (g + beta * memory["v"])
 
 
-def adam(t, lr, g, memory, params, beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False):
+def asgd(t, lr, g, memory, params, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0.0, maximize=False):
+    g = (-g if maximize else g) + weight_decay * params
+    eta = lr / (1 + lambd * memory.get("sum of rates", 0)) ** alpha
+    memory["sum of rates"] = memory.get("sum of rates", 0) + lr
+    params = params * (1 - lambd * eta) - eta * g
+    share = 1 / max(1, t - 1 - t0)
+    memory["average"] = params if t == 1 else (1 - share) * memory["average"] + share * params
+    return params
+
+
+def adagrad(
+    t,
+    lr,
+    g,
+    memory,
+    params,
+    eps=1e-10,
+    lr_decay=0.0,
+    initial_accumulator_value=0.0,
+    weight_decay=0.0,
+    maximize=False,
+):
+    g = (-g if maximize else g) + weight_decay * params
+    memory["s"] = memory.get("s", initial_accumulator_value) + g**2
+    return params - lr / (1 + (t - 1) * lr_decay) * g / (np.sqrt(memory["s"]) + eps)
+
+
+def adadelta(t, lr, g, memory, params, rho=0.9, eps=1e-6, weight_decay=0.0, maximize=False):
+    g = (-g if maximize else g) + weight_decay * params
+    memory["v"] = rho * memory.get("v", 0) + (1 - rho) * g**2
+    delta = np.sqrt(memory.get("u", 0) + eps) / np.sqrt(memory["v"] + eps) * g
+    memory["u"] = rho * memory.get("u", 0) + (1 - rho) * delta**2
+    return params - lr * delta
+
+
+def rmsprop(
+    t, lr, g, memory, params, alpha=0.99, eps=1e-8, centered=False, momentum=0.0, weight_decay=0.0, maximize=False
+):
+    g = (-g if maximize else g) + weight_decay * params
+    memory["v"] = alpha * memory.get("v", 0) + (1 - alpha) * g**2
+    memory["m"] = alpha * memory.get("m", 0) + (1 - alpha) * g
+    variance = np.maximum(memory["v"] - memory["m"] ** 2, 0) if centered else memory["v"]
+    memory["velocity"] = momentum * memory.get("velocity", 0) + g / (np.sqrt(variance) + eps)
+    return params - lr * memory["velocity"]
+
+
+def rprop(t, lr, g, memory, params, etaminus=0.5, etaplus=1.2, step_size_min=1e-6, step_size_max=50.0, maximize=False):
+    g = -g if maximize else g
+    agreement = g * memory.get("before", 0)
+    factor = np.where(agreement > 0, etaplus, np.where(agreement < 0, etaminus, 1))
+    memory["size"] = np.clip(memory.get("size", lr) * factor, step_size_min, step_size_max)
+    memory["before"] = np.where(agreement < 0, 0, g)
+    return params - memory["size"] * np.sign(memory["before"])
+
+
+def moments(g, memory, beta1, beta2):
     memory["m"] = beta1 * memory.get("m", 0) + (1 - beta1) * g
     memory["v"] = beta2 * memory.get("v", 0) + (1 - beta2) * g**2
-    v = memory["v"]
+    return memory["m"], memory["v"]
+
+
+def adam(t, lr, g, memory, params, beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False, weight_decay=0.0, maximize=False):
+    g = (-g if maximize else g) + weight_decay * params
+    m, v = moments(g, memory, beta1, beta2)
     if amsgrad:
         v = memory["v_max"] = np.maximum(memory.get("v_max", 0), v)
-    m_hat, v_hat = memory["m"] / (1 - beta1**t), v / (1 - beta2**t)
+    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
     return params - lr * m_hat / (np.sqrt(v_hat) + eps)
 
 
-OPTIMIZERS = {"SGD": sgd, "Momentum": momentum, "Nesterov": nesterov, "Adam": adam}
+def adamw(t, lr, g, memory, params, weight_decay=0.01, **fields):
+    return adam(t, lr, g, memory, params, **fields) - lr * weight_decay * params
+
+
+def adamax(t, lr, g, memory, params, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, maximize=False):
+    g = (-g if maximize else g) + weight_decay * params
+    memory["m"] = beta1 * memory.get("m", 0) + (1 - beta1) * g
+    memory["u"] = np.maximum(beta2 * memory.get("u", 0), np.abs(g) + eps)
+    return params - lr / (1 - beta1**t) * memory["m"] / memory["u"]
+
+
+def nadam(
+    t,
+    lr,
+    g,
+    memory,
+    params,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    momentum_decay=4e-3,
+    decoupled_weight_decay=False,
+    weight_decay=0.0,
+    maximize=False,
+):
+    l2, decoupled = (0, weight_decay) if decoupled_weight_decay else (weight_decay, 0)
+    g = (-g if maximize else g) + l2 * params
+    m, v = moments(g, memory, beta1, beta2)
+    mu = beta1 * (1 - 0.96 ** (momentum_decay * np.arange(1, t + 2)) / 2)
+    m_hat = (1 - mu[-2]) * g / (1 - mu[:-1].prod()) + mu[-1] * m / (1 - mu.prod())
+    return params - lr * m_hat / (np.sqrt(v / (1 - beta2**t)) + eps) - lr * decoupled * params
+
+
+def radam(
+    t,
+    lr,
+    g,
+    memory,
+    params,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    decoupled_weight_decay=False,
+    weight_decay=0.0,
+    maximize=False,
+):
+    l2, decoupled = (0, weight_decay) if decoupled_weight_decay else (weight_decay, 0)
+    g = (-g if maximize else g) + l2 * params
+    m, v = moments(g, memory, beta1, beta2)
+    step = m / (1 - beta1**t)
+    rho_inf = 2 / (1 - beta2) - 1
+    rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
+    if rho > 5:
+        r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+        step = step * r * np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps)
+    return params - lr * step - lr * decoupled * params
+
+
+OPTIMIZERS = {
+    "SGD": sgd,
+    "Momentum": momentum,
+    "Nesterov": nesterov,
+    "ASGD": asgd,
+    "Adagrad": adagrad,
+    "Adadelta": adadelta,
+    "RMSProp": rmsprop,
+    "Rprop": rprop,
+    "Adam": adam,
+    "AdamW": adamw,
+    "Adamax": adamax,
+    "NAdam": nadam,
+    "RAdam": radam,
+}
 
 
 def trajectory(name, hyperparameters, lr, gradient, params, n_steps):
