@@ -59,10 +59,11 @@ def init(optimizer, params):
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     v, u = state
-    lr, rho, rest, eps = dtype(lr), dtype(optimizer.rho), dtype(1 - optimizer.rho), dtype(optimizer.eps)
-    decay, sign = dtype(optimizer.weight_decay), dtype(-1 if optimizer.maximize else 1)
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    lr, decay = dtype(sign * lr), dtype(sign * optimizer.weight_decay)
+    rho, rest, eps = dtype(optimizer.rho), dtype(1 - optimizer.rho), dtype(optimizer.eps)
     for i in range(params.size):
-        g = sign * grads[i] + decay * params[i]
+        g = grads[i] + decay * params[i]
         v[i] = settled(rho * v[i] + rest * g * g, 10)
         delta = np.sqrt((u[i] + eps) / (v[i] + eps)) * g
         u[i] = settled(rho * u[i] + rest * delta * delta, 10)

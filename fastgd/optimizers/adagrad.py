@@ -67,11 +67,12 @@ def init(optimizer, params):
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     s, steps = state
-    step, eps = dtype(lr / (1 + steps[0] * optimizer.lr_decay)), dtype(optimizer.eps)
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    step, decay = dtype(sign * lr / (1 + steps[0] * optimizer.lr_decay)), dtype(sign * optimizer.weight_decay)
+    eps = dtype(optimizer.eps)
     steps[0] += 1
-    decay, sign = dtype(optimizer.weight_decay), dtype(-1 if optimizer.maximize else 1)
     for i in range(params.size):
-        g = sign * grads[i] + decay * params[i]
+        g = grads[i] + decay * params[i]
         s[i] = settled(s[i] + g * g, 1)
         params[i] -= step * g / (np.sqrt(s[i]) + eps)
 

@@ -96,21 +96,21 @@ def descend(optimizer, lr, grads, state, params, decay, shrink):
     """The step of `Adam` and `AdamW`: `decay` of θ is added to the gradient, `shrink` of θ is taken off θ."""
     dtype = params.dtype.type
     m, v, v_max, bias = state
-    step, scale = dtype(lr * bias[2]), dtype(bias[3])
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    step, scale, decay, shrink = dtype(sign * lr * bias[2]), dtype(bias[3]), dtype(sign * decay), dtype(shrink)
     correct_bias(optimizer, bias)
     beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
     rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
-    decay, shrink, sign = dtype(decay), dtype(shrink), dtype(-1 if optimizer.maximize else 1)
     if optimizer.amsgrad:
         for i in range(params.size):
-            g = sign * grads[i] + decay * params[i]
+            g = grads[i] + decay * params[i]
             m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
             v[i] = settled(beta2 * v[i] + rest2 * g * g, 10)
             v_max[i] = v[i] if v[i] > v_max[i] else v_max[i]
             params[i] -= step * m[i] / (np.sqrt(v_max[i]) * scale + eps) + shrink * params[i]
     else:
         for i in range(params.size):
-            g = sign * grads[i] + decay * params[i]
+            g = grads[i] + decay * params[i]
             m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
             v[i] = settled(beta2 * v[i] + rest2 * g * g, 10)
             params[i] -= step * m[i] / (np.sqrt(v[i]) * scale + eps) + shrink * params[i]

@@ -63,15 +63,15 @@ def init(optimizer, params):
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     m, u, bias = state
-    step = dtype(lr * bias[1])
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    step, decay = dtype(sign * lr * bias[1]), dtype(sign * optimizer.weight_decay)
     if bias[0] > NEGLIGIBLE:  # a step ahead, as in Adam
         bias[0] *= optimizer.beta1
         bias[1] = 1 / (1 - bias[0])
     beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
     rest1 = dtype(1 - optimizer.beta1)
-    decay, sign = dtype(optimizer.weight_decay), dtype(-1 if optimizer.maximize else 1)
     for i in range(params.size):
-        g = sign * grads[i] + decay * params[i]
+        g = grads[i] + decay * params[i]
         m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
         largest, size = beta2 * u[i], abs(g) + eps
         u[i] = largest if largest > size else size

@@ -67,20 +67,21 @@ def init(optimizer, params):
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     average, clock = state
-    eta, averaged = dtype(lr * clock[2]), clock[0] - optimizer.t0
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    eta, decay = dtype(sign * lr * clock[2]), dtype(sign * (optimizer.weight_decay + optimizer.lambd))
+    averaged = clock[0] - optimizer.t0
     clock[0] += 1
     if optimizer.lambd > 0:
         clock[1] += optimizer.lambd * lr
         clock[2] = clock[1] ** -optimizer.alpha  # a step ahead: it takes its time while the gradient is on its way
-    decay, sign = dtype(optimizer.weight_decay + optimizer.lambd), dtype(-1 if optimizer.maximize else 1)
     if averaged > 1:
         share = dtype(1 / averaged)
         for i in range(params.size):
-            params[i] -= eta * (sign * grads[i] + decay * params[i])
+            params[i] -= eta * (grads[i] + decay * params[i])
             average[i] += share * (params[i] - average[i])
     else:
         for i in range(params.size):
-            params[i] -= eta * (sign * grads[i] + decay * params[i])
+            params[i] -= eta * (grads[i] + decay * params[i])
             average[i] = params[i]
 
 

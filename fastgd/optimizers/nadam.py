@@ -92,15 +92,16 @@ def correct_bias(optimizer, bias):
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     m, v, bias = state
-    step_g, step_m, scale = dtype(lr * bias[4]), dtype(lr * bias[5]), dtype(bias[6])
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    step_g, step_m, scale = dtype(sign * lr * bias[4]), dtype(sign * lr * bias[5]), dtype(bias[6])
     correct_bias(optimizer, bias)
     beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
     rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
-    decoupled, sign = optimizer.decoupled_weight_decay, dtype(-1 if optimizer.maximize else 1)
-    decay = dtype(0.0 if decoupled else optimizer.weight_decay)
+    decoupled = optimizer.decoupled_weight_decay
+    decay = dtype(0.0 if decoupled else sign * optimizer.weight_decay)
     shrink = dtype(lr * optimizer.weight_decay if decoupled else 0.0)
     for i in range(params.size):
-        g = sign * grads[i] + decay * params[i]
+        g = grads[i] + decay * params[i]
         m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
         v[i] = settled(beta2 * v[i] + rest2 * g * g, 10)
         params[i] -= (step_g * g + step_m * m[i]) / (np.sqrt(v[i]) * scale + eps) + shrink * params[i]

@@ -54,11 +54,11 @@ def init(optimizer, params):
 @kernel(inline=True)
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
-    lr, beta = dtype(lr), dtype(optimizer.beta)
-    decay, sign = dtype(optimizer.weight_decay), dtype(-1 if optimizer.maximize else 1)
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    lr, decay, beta = dtype(sign * lr), dtype(sign * optimizer.weight_decay), dtype(optimizer.beta)
     velocity = state.velocity
     for i in range(params.size):
-        g = sign * grads[i] + decay * params[i]
+        g = grads[i] + decay * params[i]
         velocity[i] = settled(beta * velocity[i] + g, 1e6)
         params[i] -= lr * (g + beta * velocity[i])
 

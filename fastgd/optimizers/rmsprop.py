@@ -76,31 +76,32 @@ def root_of_variance(v, m):
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     v, m, velocity = state
-    lr, alpha, rest, eps = dtype(lr), dtype(optimizer.alpha), dtype(1 - optimizer.alpha), dtype(optimizer.eps)
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    lr, decay = dtype(sign * lr), dtype(sign * optimizer.weight_decay)
+    alpha, rest, eps = dtype(optimizer.alpha), dtype(1 - optimizer.alpha), dtype(optimizer.eps)
     momentum = dtype(optimizer.momentum)
-    decay, sign = dtype(optimizer.weight_decay), dtype(-1 if optimizer.maximize else 1)
     if optimizer.centered and optimizer.momentum > 0:
         for i in range(params.size):
-            g = sign * grads[i] + decay * params[i]
+            g = grads[i] + decay * params[i]
             v[i] = settled(alpha * v[i] + rest * g * g, 10)
             m[i] = settled(alpha * m[i] + rest * g, 1e6)
             velocity[i] = settled(momentum * velocity[i] + g / (root_of_variance(v[i], m[i]) + eps), 1e6)
             params[i] -= lr * velocity[i]
     elif optimizer.centered:
         for i in range(params.size):
-            g = sign * grads[i] + decay * params[i]
+            g = grads[i] + decay * params[i]
             v[i] = settled(alpha * v[i] + rest * g * g, 10)
             m[i] = settled(alpha * m[i] + rest * g, 1e6)
             params[i] -= lr * g / (root_of_variance(v[i], m[i]) + eps)
     elif optimizer.momentum > 0:
         for i in range(params.size):
-            g = sign * grads[i] + decay * params[i]
+            g = grads[i] + decay * params[i]
             v[i] = settled(alpha * v[i] + rest * g * g, 10)
             velocity[i] = settled(momentum * velocity[i] + g / (np.sqrt(v[i]) + eps), 1e6)
             params[i] -= lr * velocity[i]
     else:
         for i in range(params.size):
-            g = sign * grads[i] + decay * params[i]
+            g = grads[i] + decay * params[i]
             v[i] = settled(alpha * v[i] + rest * g * g, 10)
             params[i] -= lr * g / (np.sqrt(v[i]) + eps)
 
