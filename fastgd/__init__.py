@@ -12,7 +12,7 @@ from fastgd._registry import (
     register_optimizer,
     register_schedule,
 )
-from fastgd.clipping import ClipByNorm, ClipByValue, clip_by_norm, clip_by_value
+from fastgd.clipping import ClipAdaptively, ClipByNorm, ClipByValue, clip_adaptively, clip_by_norm, clip_by_value
 from fastgd.derivation import derive
 from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
 from fastgd.gradient_check import check_gradient
@@ -30,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adam",
+    "ClipAdaptively",
     "ClipByNorm",
     "ClipByValue",
     "ExponentialDecay",
@@ -38,6 +39,7 @@ __all__ = [
     "Nesterov",
     "Neuron",
     "check_gradient",
+    "clip_adaptively",
     "clip_by_norm",
     "clip_by_value",
     "derive",
