@@ -13,8 +13,9 @@ from numba.extending import is_jitted
 from user_rules import PlainSGD
 
 import fastgd
-from fastgd import SGD, Adam, Momentum, Nesterov, Neuron, _loop, gradients, init_state, training, update
+from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, _loop, gradients, init_state, training, update
 from fastgd._registry import OptimizerKernels, kernels_for
+from fastgd.clipping import adaptive, by_norm
 from fastgd.clipping.norms import norm
 
 DTYPES = [np.float32, np.float64]
@@ -192,6 +193,25 @@ def test_flags_that_leave_nan_and_infinity_visible():
         assert options["error_model"] == "numpy", name
         if "elementwise" in name:
             assert "reassoc" not in options["fastmath"], name
+
+
+def test_clipping(dtype):
+    g, layout = np.ones(4, dtype), ((0, 1, 3), (3, 1, 1))
+    fastgd.clip_by_norm(1.0, g, layout=layout)
+    fastgd.clip_adaptively(0.5, np.ones(4, dtype), g, layout=layout)
+    for kernel in (by_norm.clip_parts, by_norm._clip_by_norm, adaptive.clip_units, adaptive._clip_adaptively):
+        function = llvm_function(kernel, compiled_for(kernel, f"Array({dtype.__name__}"))
+        assert "NRT_" not in str(function), kernel
+        if kernel is by_norm.clip_parts:
+            assert re.search(r"<\d+ x i(32|64)>", str(function))  # the largest component
+            assert "fmul" in vector_operations(function, "double")
+
+
+def test_clipping_in_the_training_loop():
+    X, rule = np.ones((8, 3)), ClipByNorm(1.0, layout=((0, 1, 3), (3, 1, 1)))
+    fastgd.fit(Neuron(3), X, X[:, 0] / 2, optimizer=SGD(), epochs=1, batch_size=4, clip=rule)
+    signature = compiled_for(_loop.train, "Neuron", "SGD", "ClipByNorm", "array(float64, 2d, C), array(float64")
+    assert not counted(calls_in_loops(llvm_function(_loop.train, signature)))
 
 
 def test_searches_and_norms(dtype):

@@ -18,11 +18,11 @@ class ClipAdaptively(NamedTuple):
 
         g_i ← g_i · clipping · n_i / ‖g_i‖  if ‖g_i‖ / n_i > clipping,  n_i = max(‖θ_i‖, eps)
 
-    Equation 3 of "High-performance large-scale image recognition without normalization", with its norm (Euclidean) and
-    its `eps`. The units θ_i are the rows of each matrix of the layout (the weights into one output, where a matrix is outputs by inputs), and
-    each vector whole, be it one row or one column; without a layout the whole of the parameters is one unit. optax's
-    ``adaptive_grad_clip`` and the authors' own code take the columns of a matrix, since they store it transposed
-    (inputs by outputs), and vectors as here. The paper leaves the last, linear layer unclipped.
+    Equation 3 of "High-performance large-scale image recognition without normalization", with its Euclidean norm and
+    its `eps`. The units θ_i are the rows of each matrix of the layout (the paper's W is outputs by inputs, so that a
+    row holds the weights into one output), and each vector whole, be it one row or one column; without a layout the
+    whole of the parameters is one unit. optax's ``adaptive_grad_clip`` takes vectors as here, and the columns of a
+    matrix, its matrices being inputs by outputs. (The paper leaves the last, linear layer as it is.)
 
     Parameters
     ----------

@@ -32,7 +32,8 @@ class ClipByNorm(NamedTuple):
     norm : {2, math.inf}
         ‖g‖: the Euclidean norm, or the largest absolute value.
     layout : array_like of shape (k, 3), optional
-        Where the parts lie, as ``fastgd.layout(model)`` tells: start, rows, columns. By default the whole vector is one.
+        Where the parts lie, as ``fastgd.layout(model)`` tells: start, rows, columns. By default the whole vector is
+        one.
 
     Examples
     --------
@@ -57,6 +58,11 @@ def clip(rule, norm, params, grads):
     return clip_parts(rule.max_norm, rule.norm, parts, norm, grads) > rule.max_norm
 
 
+@kernel(merge=True)
+def norm_of_order(order, vector):
+    return norm(vector) if order == 2 else largest(vector)
+
+
 @kernel
 def clip_parts(max_norm, order, parts, euclidean, grads):
     """Clip the parts of a gradient whose Euclidean norm is known; return the largest of their norms.
@@ -66,10 +72,7 @@ def clip_parts(max_norm, order, parts, euclidean, grads):
     most = 0.0
     for p in range(parts.shape[0]):
         part = borrowed_slice(grads, np.uint64(parts[p, 0]), np.uint64(parts[p, 1] * parts[p, 2]))
-        if order != 2:
-            length = largest(part)
-        else:
-            length = euclidean if parts.shape[0] == 1 else norm(part)
+        length = euclidean if order == 2 and parts.shape[0] == 1 else norm_of_order(order, part)
         if not length < np.inf:
             return length
         if length > max_norm:
