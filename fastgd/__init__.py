@@ -12,7 +12,7 @@ from fastgd._registry import (
     register_optimizer,
     register_schedule,
 )
-from fastgd.clipping import ClipByNorm, ClipByValue, clip_by_norm, clip_by_value
+from fastgd.clipping import ClipAdaptively, ClipByNorm, ClipByValue, clip_adaptively, clip_by_norm, clip_by_value
 from fastgd.derivation import derive
 from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
 from fastgd.gradient_check import check_gradient
@@ -62,6 +62,7 @@ __all__ = [
     "AdamW",
     "AdamWBF16",
     "Adamax",
+    "ClipAdaptively",
     "ClipByNorm",
     "ClipByValue",
     "ExponentialDecay",
@@ -80,6 +81,7 @@ __all__ = [
     "Rprop",
     "SkipNonfinite",
     "check_gradient",
+    "clip_adaptively",
     "clip_by_norm",
     "clip_by_value",
     "derive",

@@ -61,6 +61,7 @@ class ClippingKernels(NamedTuple):
 
     clip: typing.Callable
     clips: bool
+    check: typing.Callable
 
 
 _REGISTRATION = {
@@ -247,7 +248,7 @@ def register_objective(cls, value_and_grad, **ranges):
     _register(cls, ObjectiveKernels(_compiled(value_and_grad)), ranges)
 
 
-def register_clipping(cls, clip, clips=True, **ranges):
+def register_clipping(cls, clip, clips=True, check=None, **ranges):
     """Make a NamedTuple a clipping rule.
 
     Parameters
@@ -255,14 +256,21 @@ def register_clipping(cls, clip, clips=True, **ranges):
     cls : type
         A NamedTuple of numbers.
     clip : callable
-        ``clip(rule, norm, grads) -> bool``: modifies a finite gradient in place, given its Euclidean norm, and
-        returns whether anything changed.
+        ``clip(rule, norm, params, grads) -> bool``: modifies a finite gradient in place, given its Euclidean norm
+        and the parameters, and returns whether anything changed.
     clips : bool
         Whether it ever changes anything.
+    check : callable, optional
+        ``check(rule, params)``, plain Python: raises ValueError where a rule does not suit the parameters. Called by
+        `fit`.
     **ranges
         For each field, what its values must be.
     """
-    _register(cls, ClippingKernels(_compiled(clip), clips), ranges)
+    _register(cls, ClippingKernels(_compiled(clip), clips, check or _suits_all), ranges)
+
+
+def _suits_all(rule, params):
+    pass
 
 
 def kernels_for(verb, kind, thing):

@@ -84,7 +84,7 @@ def fit(
     seed : int
         The same seed gives the same run, bit for bit: initial parameters, orders and held-out rows.
     clip : NamedTuple, optional
-        A clipping rule for the gradients: `ClipByNorm` or `ClipByValue`.
+        A clipping rule for the gradients: `ClipByNorm`, `ClipByValue` or `ClipAdaptively`.
     on_nonfinite : {"stop", "raise", "skip"}
         What to do where a batch's loss or gradient is not finite: end the run as diverged, raise
         FloatingPointError, or leave the batch out and count it.
@@ -106,7 +106,8 @@ def fit(
         Where to start (a warm start); the array is copied.
     resume : FitResult, optional
         Go on from a result as if its run had never stopped, bit for bit. Model, data, batch size, order, seed
-        and optimiser must be the same.
+        and optimiser must be the same; what is given otherwise, `lr` and `clip` among it, holds from here on, and
+        is not taken from the result.
     callback : callable, optional
         ``callback(progress)``, called after every epoch and between the chunks of a long one, with `epoch`,
         `step`, `loss`, `lr`, `params`. Raising StopIteration ends the run; anything else is passed on.
@@ -157,7 +158,7 @@ def fit(
     else:
         lr = _check.number("fit", "lr", lr, _check.nonnegative)
     rule = NoClipping() if clip is None else clip
-    kernels_for("fit: clip", ClippingKernels, rule)
+    check_rule = kernels_for("fit: clip", ClippingKernels, rule).check
     if batch_size is not None:
         batch_size = _check.integer("fit", "batch_size", batch_size, least=1)
     epochs = min(_check.integer("fit", "epochs", epochs, least=0), _MOST)
@@ -197,6 +198,10 @@ def fit(
         order_of_rows = np.arange(n_train, dtype=np.uint32) if rows is None else rows.copy()
         data = Data(X, y, weight, np.empty(0, np.uint32) if rows is None else rows, order_of_rows)
         params = _initial_params(params, resume, model, kernels, seed, X.dtype)
+        try:
+            check_rule(rule, params)
+        except ValueError as error:
+            raise ValueError(f"fit: clip: {error}") from None
         run = Run(model, optimizer, rule, lr, data, plan, params, threads)
         watch = _Watch(tol, patience)
         if resume is not None:

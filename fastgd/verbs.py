@@ -290,15 +290,15 @@ def _add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
     )
 
 
-def clip(rule, norm, grads):
+def clip(rule, norm, params, grads):
     """Apply a clipping rule to a finite gradient (in compiled code); return whether it changed."""
     raise NotImplementedError("clip is called in compiled code")
 
 
 @overload(clip, jit_options=PASTED)
-def _clip(rule, norm, grads):
+def _clip(rule, norm, params, grads):
     kernel = kernels_in_compiled_code("clip", ClippingKernels, rule).clip
-    return lambda rule, norm, grads: kernel(rule, norm, borrowed(grads))
+    return lambda rule, norm, params, grads: kernel(rule, norm, borrowed(params), borrowed(grads))
 
 
 def descends_rows(model, optimizer, rule):

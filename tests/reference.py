@@ -239,13 +239,40 @@ def exponential_decay(t, lr, k):
     return lr * np.exp(-k * t)
 
 
-def clip_by_norm(max_norm, g):
-    norm = np.sqrt((g.astype(np.float64) ** 2).sum())
-    return g * (max_norm / norm) if norm > max_norm else g
+def norm(g, order=2):
+    g = np.abs(g.astype(np.float64))
+    return np.sqrt((g**2).sum()) if order == 2 else g.max(initial=0)
+
+
+def clip_by_norm(max_norm, g, order=2, layout=()):
+    """Each part of the layout by its own norm, 2 or infinity."""
+    g = g.copy()
+    for start, rows, columns in layout or [(0, 1, g.size)]:
+        part = g[start : start + rows * columns]
+        if norm(part, order) > max_norm:
+            part *= max_norm / norm(part, order)
+    return g
 
 
 def clip_by_value(limit, g):
     return np.clip(g, -limit, limit)
+
+
+def units(layout, size):
+    """The rows of each matrix of a layout, each vector whole: slices."""
+    for start, rows, columns in layout or [(0, 1, size)]:
+        number, length = (1, rows) if columns == 1 else (rows, columns)
+        for i in range(number):
+            yield slice(start + i * length, start + (i + 1) * length)
+
+
+def clip_adaptively(clipping, params, g, eps=1e-3, layout=()):
+    g = g.copy()
+    for unit in units(layout, g.size):
+        most = clipping * max(norm(params[unit]), eps)
+        if norm(g[unit]) > most:
+            g[unit] *= most / norm(g[unit])
+    return g
 
 
 # A whole run.
@@ -268,8 +295,8 @@ def train(
 ):
     """Train a neuron; `orders` has the row numbers of each epoch in the order in which they are taken.
 
-    `lr` is a number or a function of the time in epochs, `clip` a function of the gradient. Returns the parameters
-    and the history: a dictionary of lists with an entry an epoch.
+    `lr` is a number or a function of the time in epochs, `clip` a function of parameters and gradient. Returns the
+    parameters and the history: a dictionary of lists with an entry an epoch.
     """
     params = np.array(params, np.float64)
     weight = np.ones(len(X)) if weight is None else np.asarray(weight, np.float64)
@@ -288,7 +315,7 @@ def train(
                 cosines.append(g @ before / (np.linalg.norm(g) * np.linalg.norm(before)))
             before = g
             if clip is not None:
-                unclipped, g = g, clip(g)
+                unclipped, g = g, clip(params, g)
                 clipped += not np.array_equal(g, unclipped)
             step += 1
             params = OPTIMIZERS[optimizer](step, rate, g, memory, params, **hyperparameters or {})

@@ -13,8 +13,10 @@ from numba.extending import is_jitted
 from user_rules import PlainSGD
 
 import fastgd
-from fastgd import SGD, Adam, Momentum, Nesterov, Neuron, _loop, clipping, gradients, init_state, training, update
+from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, _loop, gradients, init_state, training, update
 from fastgd._registry import OptimizerKernels, kernels_for
+from fastgd.clipping import adaptive, by_norm
+from fastgd.clipping.norms import norm
 
 DTYPES = [np.float32, np.float64]
 LLVM_TYPES = {np.float32: "float", np.float64: "double"}
@@ -162,7 +164,7 @@ def test_the_training_loop(optimizer):
         assert not counted(calls)
         # All that is left to call is the order of an epoch, and C's root for the numbers beside the vectors.
         others = {call for call in calls if not call.startswith("llvm.") and call not in ("sqrt", "sqrtf")}
-        assert not [call for call in others if "batches" not in call and "clipping4norm" not in call], others
+        assert not [call for call in others if "batches" not in call and "norms4norm" not in call], others
 
 
 def test_the_gradient(dtype):
@@ -193,9 +195,27 @@ def test_flags_that_leave_nan_and_infinity_visible():
             assert "reassoc" not in options["fastmath"], name
 
 
+def test_clipping(dtype):
+    vector, parts, float64 = numba.typeof(np.ones(4, dtype)), numba.int64[:, ::1], numba.float64
+    function = llvm_function(by_norm.clip_parts, (float64, float64, parts, float64, vector))
+    assert re.search(r"<\d+ x i(32|64)>", str(function))  # the largest component
+    assert "fmul" in vector_operations(function, "double")
+    assert not counted(calls_in_loops(function))
+    function = llvm_function(adaptive.clip_units, (float64, float64, parts, float64, vector, vector))
+    assert "fmul" in vector_operations(function, "double")
+    assert not counted(calls_in_loops(function))
+
+
+def test_clipping_in_the_training_loop():
+    X, rule = np.ones((8, 3)), ClipByNorm(1.0, layout=((0, 1, 3), (3, 1, 1)))
+    fastgd.fit(Neuron(3), X, X[:, 0] / 2, optimizer=SGD(), epochs=1, batch_size=4, clip=rule)
+    signature = compiled_for(_loop.train, "Neuron", "SGD", "ClipByNorm", "array(float64, 2d, C), array(float64")
+    assert not counted(calls_in_loops(llvm_function(_loop.train, signature)))
+
+
 def test_searches_and_norms(dtype):
-    clipping.clip_by_norm(1.0, np.ones(4, dtype))
-    function = llvm_function(clipping.norm, (numba.typeof(np.ones(4, dtype)),))
+    fastgd.clip_by_norm(1.0, np.ones(4, dtype))
+    function = llvm_function(norm, (numba.typeof(np.ones(4, dtype)),))
     assert {"fmul", "fadd"} <= vector_operations(function, "double").keys()
     bits = numba.uint32 if dtype == np.float32 else numba.uint64
     function = llvm_function(training.all_finite, (bits[::1], bits))
