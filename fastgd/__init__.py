@@ -20,7 +20,23 @@ from fastgd.gradients import value_and_grad
 from fastgd.models import Neuron
 from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
 from fastgd.results import FitResult
-from fastgd.schedules import ExponentialDecay
+from fastgd.schedules import (
+    CosineAnnealing,
+    CosineRestarts,
+    CyclicTriangular,
+    ExponentialDecay,
+    InverseTimeDecay,
+    LinearRamp,
+    MultiStepDecay,
+    OneCycle,
+    PiecewiseTable,
+    PolynomialDecay,
+    ReduceOnPlateau,
+    Sequence,
+    StepDecay,
+    Warmup,
+    schedule_values,
+)
 from fastgd.training import fit
 from fastgd.verbs import eval_params, init_params, init_state, learning_rate, n_params, predict, update
 
@@ -31,11 +47,24 @@ __all__ = [
     "Adam",
     "ClipByNorm",
     "ClipByValue",
+    "CosineAnnealing",
+    "CosineRestarts",
+    "CyclicTriangular",
     "ExponentialDecay",
     "FitResult",
+    "InverseTimeDecay",
+    "LinearRamp",
     "Momentum",
+    "MultiStepDecay",
     "Nesterov",
     "Neuron",
+    "OneCycle",
+    "PiecewiseTable",
+    "PolynomialDecay",
+    "ReduceOnPlateau",
+    "Sequence",
+    "StepDecay",
+    "Warmup",
     "check_gradient",
     "clip_by_norm",
     "clip_by_value",
@@ -60,6 +89,7 @@ __all__ = [
     "register_objective",
     "register_optimizer",
     "register_schedule",
+    "schedule_values",
     "sigmoid",
     "softplus",
     "tanh",
