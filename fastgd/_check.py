@@ -74,7 +74,8 @@ class Numbers(NamedTuple):
 
     def convert(self, owner, field, value):
         """Return the numbers as a tuple of floats, which has one type whatever they were."""
-        if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
+        listed = isinstance(value, Sequence | np.ndarray) and getattr(value, "ndim", 1) == 1
+        if not listed or isinstance(value, str | bytes):
             raise TypeError(f"{owner}: {field} must be a tuple of numbers, got {value!r}")
         if len(value) == 0:  # of which there is no type in compiled code either
             raise ValueError(f"{owner}: {field} must have at least one number")

@@ -15,7 +15,8 @@ from fastgd.schedules.plateau import ReduceOnPlateau, look_at_loss, new_plateau_
 from fastgd.schedules.values import fill_rates
 from fastgd.verbs import eval_params, init_state, learning_rate, make_scratch
 
-_RATES = 1 << 14  # the rates of so many steps are computed ahead
+_RATES = 1 << 14  # the rates of at most so many steps are computed ahead,
+_FIRST_RATES = 1 << 10  # and of so many at first: a schedule takes up to 50 ns for each
 _HISTORY_ROWS = 1 << 12  # epochs in a chunk
 _FIRST_WORK = 1 << 19  # rows times parameters in the first chunk, of which nothing is known yet
 _PART_NUMBERS = 1 << 25  # of X, that are gone through without looking for Ctrl-C
@@ -133,8 +134,8 @@ class Run:
         if not isinstance(self.schedule, tuple):
             self.rates = self._reduced(np.array([self.schedule]))
         elif not self._first_step <= self.step <= self._first_step + self.rates.size - _loop.SINGLE_ROWS:
-            self._first_step, self.rates = self.step, np.empty(_RATES)
-            steps = np.arange(self._first_step, self._first_step + _RATES)
+            self._first_step, self.rates = self.step, np.empty(min(_RATES, max(_FIRST_RATES, 4 * self.rates.size)))
+            steps = np.arange(self._first_step, self._first_step + self.rates.size)
             # Divided, not multiplied by 1 / steps_per_epoch: so that whole epochs are whole numbers.
             fill_rates(self.schedule, steps / self.steps_per_epoch, self.rates)
             self.rates = self._reduced(self.rates)
@@ -144,8 +145,7 @@ class Run:
 
     def look_at_loss(self, loss):
         """Reduce the rate where the loss of the epoch just completed calls for that."""
-        if self.plateau is not None:
-            look_at_loss(self.plateau, self.plateau_state, loss)
+        if self.plateau is not None and look_at_loss(self.plateau, self.plateau_state, loss):
             self.rates = np.empty(0)  # those computed ahead are out of date
 
     def _sum_batch(self, limits):

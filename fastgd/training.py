@@ -133,7 +133,8 @@ def fit(
     Warns
     -----
     RuntimeWarning
-        If the run diverged; its result has the last finite parameters.
+        If the run diverged; its result has the last finite parameters. If the schedule has an end (the duration of a
+        cosine, the last milestone) that lies beyond the epochs, as where steps were meant.
 
     Notes
     -----

@@ -630,6 +630,8 @@ def test_fields_are_checked(make, field, value):
         (lambda: MultiStepDecay(1, 0.5, (2, 1)), ValueError, r"milestones must be increasing, got \(2.0, 1.0\)"),
         (lambda: MultiStepDecay(1, 0.5, (2, 2)), ValueError, "MultiStepDecay: milestones must be increasing"),
         (lambda: MultiStepDecay(1, 0.5, 3), TypeError, "MultiStepDecay: milestones must be a tuple of numbers, got 3"),
+        (lambda: MultiStepDecay(1, 0.5, np.array(3)), TypeError, "milestones must be a tuple of numbers, got array"),
+        (lambda: MultiStepDecay(1, 0.5, np.ones((1, 2))), TypeError, "milestones must be a tuple of numbers, got"),
         (lambda: MultiStepDecay(1, 0.5, "12"), TypeError, "milestones must be a tuple of numbers, got '12'"),
         (lambda: MultiStepDecay(1, 0.5, {1, 2}), TypeError, "milestones must be a tuple of numbers, got {1, 2}"),
         (lambda: MultiStepDecay(1, 0.5, ("1", 2)), TypeError, rf"milestones\[0\] {NUMBER} '1'"),

@@ -86,7 +86,7 @@ def new_plateau_state():
 
 
 def look_at_loss(plateau, state, loss):
-    """Take in the loss of the epoch just completed."""
+    """Take in the loss of the epoch just completed; return whether the rate changes."""
     best = state[_BEST]
     if loss < (best - plateau.threshold * abs(best) if best < math.inf else best):
         state[_BEST], state[_BAD_EPOCHS] = loss, 0
@@ -95,9 +95,11 @@ def look_at_loss(plateau, state, loss):
     if state[_COOLING] > 0:
         state[_COOLING] -= 1
         state[_BAD_EPOCHS] = 0
-    if state[_BAD_EPOCHS] > plateau.patience:
-        state[_SCALE] *= plateau.factor
-        state[_COOLING], state[_BAD_EPOCHS] = plateau.cooldown, 0
+    if state[_BAD_EPOCHS] <= plateau.patience:
+        return False
+    state[_SCALE] *= plateau.factor
+    state[_COOLING], state[_BAD_EPOCHS] = plateau.cooldown, 0
+    return True
 
 
 def reduced(plateau, state, rates):
