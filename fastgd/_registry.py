@@ -35,6 +35,7 @@ class ScheduleKernels(NamedTuple):
     """What a schedule can do."""
 
     learning_rate: typing.Callable
+    ends_at: typing.Callable
 
 
 class ModelKernels(NamedTuple):
@@ -147,20 +148,30 @@ def copy_params(optimizer, state, params, out):
     out[:] = params
 
 
-def register_schedule(cls, rate, **ranges):
+def register_schedule(cls, rate, ends_at=None, check=None, **ranges):
     """Make a NamedTuple a learning-rate schedule.
 
     Parameters
     ----------
     cls : type
-        A NamedTuple of numbers.
+        A NamedTuple of numbers, of tuples of numbers, or of other schedules.
     rate : callable
         ``rate(schedule, t) -> float``, the learning rate at time t >= 0: in epochs, fractional, in `fit`; in
         steps in `minimize`.
+    ends_at : callable, optional
+        ``ends_at(schedule) -> float``, plain Python: the time at which the schedule has done all that it does, for
+        the warning of `fit` where a run is shorter; 0 for one that never ends. By default it is the field
+        `duration`, if there is one.
+    check : callable, optional
+        ``check(schedule)``, plain Python: raises ValueError where fields do not go together.
     **ranges
         For each field, what its values must be.
     """
-    _register(cls, ScheduleKernels(_compiled(rate)), ranges)
+    _register(cls, ScheduleKernels(_compiled(rate), ends_at or _duration), ranges, check)
+
+
+def _duration(schedule):
+    return getattr(schedule, "duration", 0)
 
 
 def register_model(
@@ -347,8 +358,22 @@ class _Field:
             raise ValueError(f"{self.owner}: {self.name} must be {self.within.words}, got {value!r}")
         return value
 
+    def type_in_compiled_code(self, given):
+        if self.numba_type is None and hasattr(self.within, "convert"):
+            return _with_floats(types.unliteral(given))
+        return self.numba_type or types.unliteral(given)
+
     def shown(self, value):
         return repr(self.within[value] if isinstance(self.within, _check.OneOf) else value)
+
+
+def _with_floats(kind):
+    """The type of a number, or of a tuple of them, once its numbers are floats."""
+    if isinstance(kind, types.Number):
+        return types.float64
+    if isinstance(kind, types.UniTuple | types.Tuple):
+        return types.BaseTuple.from_types([_with_floats(types.unliteral(item)) for item in kind.types])
+    return kind
 
 
 def _check_on_construction(cls, fields, check):
@@ -428,7 +453,7 @@ def _construct_in_compiled_code(cls, fields, defaults):
                 raise TypingError(f"{cls.__name__}: {error}") from None
             arguments = [argument_type(self.context, field, given) for field in fields]
             result = types.BaseTuple.from_types(
-                [field.numba_type or types.unliteral(kind) for field, kind in zip(fields, arguments, strict=True)], cls
+                [field.type_in_compiled_code(kind) for field, kind in zip(fields, arguments, strict=True)], cls
             )
             return Signature(result, tuple(arguments), None, pysig=python_signature)
 

@@ -19,6 +19,7 @@ from fastgd.clipping import NoClipping
 from fastgd.gradients import block_rows
 from fastgd.optimizers import Adam
 from fastgd.results import FitResult, Progress
+from fastgd.schedules._nested import end_of
 
 _CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
 _WINDOW_BYTES = 1 << 18  # of X, shuffled as one by "block-shuffled": a share of the second-level cache
@@ -72,6 +73,7 @@ def fit(
         A registered optimiser.
     lr : float or NamedTuple
         The learning rate, or a schedule, whose time is measured in epochs, fractional: it moves at every step.
+        `ReduceOnPlateau` goes around either, and follows the watched loss (see `validation`).
     batch_size : int or None
         Rows a step; 1 is the stochastic method, None (or anything from n up) the full batch. The last, short
         batch of an epoch is used too, its mean being over its own rows.
@@ -132,7 +134,8 @@ def fit(
     Warns
     -----
     RuntimeWarning
-        If the run diverged; its result has the last finite parameters.
+        If the run diverged; its result has the last finite parameters. If the schedule has an end (the duration of a
+        cosine, the last milestone) that lies beyond the epochs, as where steps were meant.
 
     Notes
     -----
@@ -235,7 +238,7 @@ def fit(
 
 def _run_until_over(run, watch, held_out, epochs, deadline, callback, bar, interrupts):
     """Run chunk after chunk; return the status, and what the loop said last."""
-    every_epoch = callback is not None or held_out is not None or watch.tol is not None
+    every_epoch = callback is not None or held_out is not None or watch.tol is not None or run.plateau is not None
     outcome = _loop.RUNNING
     while not interrupts.requested:
         if watch.epoch == run.epoch:  # else Ctrl-C came during validation, and the run goes on from there
@@ -281,9 +284,10 @@ class _Watch:
             if val_loss < self.best_validation:
                 self.best_validation, self.best_params = val_loss, run.evaluation_params()
         self.epoch = run.epoch
+        loss = run.history[-1, _loop.HISTORY.index("loss" if held_out is None else "val_loss")]
+        run.look_at_loss(loss)
         if self.tol is None:
             return False
-        loss = run.history[-1, _loop.HISTORY.index("loss" if held_out is None else "val_loss")]
         if loss < self.best - self.tol:
             self.best, self.waited = loss, 0
         else:
@@ -314,7 +318,7 @@ def _what_happened(status, run, outcome):
 
 
 def _warn_of_long_schedule(lr, epochs):
-    duration = getattr(lr, "duration", 0)
+    duration = end_of(lr)
     if duration > epochs:
         warnings.warn(
             f"fit: the schedule's duration is {duration} epochs, the run has {epochs}", RuntimeWarning, stacklevel=3

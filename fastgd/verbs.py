@@ -1,9 +1,11 @@
 """The verbs: what can be done with optimisers, schedules, models and objectives, in Python and in `@njit` code."""
 
+from types import FunctionType
+
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
-from numba.extending import overload
+from numba.extending import is_jitted, overload
 
 from fastgd import _check
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, ScheduleKernels, copy_params, kernels_for
@@ -14,11 +16,24 @@ PASTED = {"forceinline": True, "nogil": True, "error_model": "numpy"}
 
 
 def kernels_in_compiled_code(verb, kind, thing):
-    """`kernels_for`, with the error that Numba shows."""
+    """`kernels_for`, with the error that Numba shows.
+
+    A wrapper may hold another of its own class. Numba takes a function that calls itself with other types, by way of
+    a verb, for a recursion, and does not find it when the code is linked: then the one inside is a copy.
+    """
     try:
-        return kernels_for(verb, kind, thing)
+        kernels = kernels_for(verb, kind, thing)
     except TypeError as error:
         raise TypingError(str(error)) from None
+    return kernels._make(_copied(part) if is_jitted(part) and part.is_compiling else part for part in kernels)
+
+
+def _copied(kernel):
+    function = kernel.py_func
+    twin = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    return type(kernel)(twin, targetoptions=kernel.targetoptions)
 
 
 def init_params(model, seed=0, dtype=np.float32):
@@ -134,7 +149,7 @@ def learning_rate(schedule, t):
     schedule : NamedTuple or float
         A registered schedule; a plain number is a constant one.
     t : float
-        The time, 0 at the first step: in epochs in `fit`, in steps in `minimize`.
+        The time, 0 or larger, 0 at the first step: in epochs in `fit`, in steps in `minimize`.
 
     Returns
     -------
@@ -151,7 +166,8 @@ def learning_rate(schedule, t):
     """
     if isinstance(schedule, int | float | np.number) and not isinstance(schedule, bool):
         return float(schedule)
-    return kernels_for("learning_rate", ScheduleKernels, schedule).learning_rate(schedule, float(t))
+    kernel = kernels_for("learning_rate", ScheduleKernels, schedule).learning_rate
+    return kernel(schedule, _check.number("learning_rate", "t", t, _check.nonnegative))
 
 
 @overload(learning_rate, jit_options=PASTED)

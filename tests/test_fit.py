@@ -148,11 +148,12 @@ def test_schedule_moves_at_every_step():
     assert result.history["lr"][0] == pytest.approx(0.5 * np.exp(-0.7 * 6 / 7), rel=1e-12)
 
 
-def test_schedule_beyond_the_rates_computed_ahead(monkeypatch):
+@pytest.mark.parametrize("setting", ["_RATES", "_FIRST_RATES"])
+def test_schedule_beyond_the_rates_computed_ahead(setting, monkeypatch):
     X, y = table(20, 3)
     arguments = {"optimizer": fastgd.SGD(), "lr": fastgd.ExponentialDecay(0.5, 0.1), "batch_size": 3, "epochs": 9}
     expected = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
-    monkeypatch.setattr(_run, "_RATES", 5)
+    monkeypatch.setattr(_run, setting, 5)
     assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, **arguments), expected)
 
 
