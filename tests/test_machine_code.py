@@ -9,6 +9,7 @@ import numba
 import numpy as np
 import pytest
 import user_program
+from numba.core.registry import cpu_target
 from numba.extending import is_jitted
 from user_rules import PlainSGD
 
@@ -17,6 +18,7 @@ from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, _loop, gra
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd.clipping import adaptive, by_norm
 from fastgd.clipping.norms import norm
+from fastgd._simd import machine_vectors
 
 DTYPES = [np.float32, np.float64]
 LLVM_TYPES = {np.float32: "float", np.float64: "double"}
@@ -136,6 +138,11 @@ def test_a_user_s_own_loop(optimizer):
     assert not [call for call in calls if not call.startswith(("llvm.", "sqrt"))]
 
 
+def bytes_of_a_vector():
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return machine_vectors(features).n_bytes
+
+
 def train_function(optimizer, dtype):
     X = np.ones((8, 3), dtype)
     fastgd.fit(Neuron(3), X, X[:, 0] / 2, optimizer=optimizer, epochs=1, batch_size=4)
@@ -152,7 +159,7 @@ def train_function(optimizer, dtype):
 def test_the_training_loop(optimizer):
     for dtype in DTYPES if isinstance(optimizer, Adam) else DTYPES[:1]:
         function = train_function(optimizer, dtype)
-        lanes = 64 // np.dtype(dtype).itemsize
+        lanes = bytes_of_a_vector() // np.dtype(dtype).itemsize
         element = LLVM_TYPES[dtype]
         assert f"load <{lanes} x {element}>" in str(function)  # rows, in whole vectors,
         assert f"@llvm.masked.load.v{lanes}f" in str(function)  # and what is left of them
@@ -165,6 +172,13 @@ def test_the_training_loop(optimizer):
         # All that is left to call is the order of an epoch, and C's root for the numbers beside the vectors.
         others = {call for call in calls if not call.startswith("llvm.") and call not in ("sqrt", "sqrtf")}
         assert not [call for call in others if "batches" not in call and "norms4norm" not in call], others
+
+
+def test_vectors_fill_the_machine_s_registers():
+    assert machine_vectors("+avx,+avx2,+avx512f,-avx512bw") == (64, 16)
+    assert machine_vectors("+avx,+avx2,-avx512f") == (32, 8)
+    assert machine_vectors("+sse2,-avx,-avx2") == (16, 8)
+    assert machine_vectors("+neon,+fp-armv8") == (16, 8)
 
 
 def test_the_gradient(dtype):
