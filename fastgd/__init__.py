@@ -18,7 +18,22 @@ from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
 from fastgd.gradient_check import check_gradient
 from fastgd.gradients import value_and_grad
 from fastgd.models import Neuron
-from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
+from fastgd.optimizers import (
+    LAMB,
+    LARS,
+    SGD,
+    AdaBelief,
+    Adafactor,
+    Adam,
+    Adan,
+    Lion,
+    Momentum,
+    Nesterov,
+    ScheduleFreeAdamW,
+    ScheduleFreeSGD,
+    SignSGD,
+    Yogi,
+)
 from fastgd.results import FitResult
 from fastgd.schedules import ExponentialDecay
 from fastgd.training import fit
@@ -28,15 +43,25 @@ from fastgd.verbs import eval_params, init_params, init_state, layout, learning_
 __version__ = "0.1.0"
 
 __all__ = [
+    "LAMB",
+    "LARS",
     "SGD",
+    "AdaBelief",
+    "Adafactor",
     "Adam",
+    "Adan",
     "ClipByNorm",
     "ClipByValue",
     "ExponentialDecay",
     "FitResult",
+    "Lion",
     "Momentum",
     "Nesterov",
     "Neuron",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
+    "SignSGD",
+    "Yogi",
     "check_gradient",
     "clip_by_norm",
     "clip_by_value",

@@ -53,7 +53,7 @@ class AdamState(NamedTuple):
     bias: np.ndarray  # float64: for the step to come β₁ᵗ, β₂ᵗ and the corrections 1 / (1 - β₁ᵗ), 1 / √(1 - β₂ᵗ)
 
 
-_NEGLIGIBLE = 1e-20  # 1 minus a smaller power is 1
+NEGLIGIBLE = 1e-20  # 1 minus a smaller power is 1
 
 
 @kernel(inline=True)
@@ -72,10 +72,10 @@ def correct_bias(optimizer, bias):
     Once a power no longer changes its correction it is left alone: it would end as a denormal number, and every
     product with one takes longer than the rest of a small step's bookkeeping.
     """
-    if bias[0] > _NEGLIGIBLE:
+    if bias[0] > NEGLIGIBLE:
         bias[0] *= optimizer.beta1
         bias[2] = 1 / (1 - bias[0])
-    if bias[1] > _NEGLIGIBLE:
+    if bias[1] > NEGLIGIBLE:
         bias[1] *= optimizer.beta2
         bias[3] = 1 / math.sqrt(1 - bias[1])
 
