@@ -1,5 +1,7 @@
 """The matrices of a parameter vector, for the methods that treat each by itself."""
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -13,23 +15,42 @@ from fastgd.verbs import PASTED
 
 
 def parts_of(layout, params):
-    """Return the layout that a field holds as an array (k, 3) of start, rows, columns; the whole vector if it is ()."""
+    """Return the layout that a field holds as an array (k, 3) of start, rows, columns; the whole vector if it is ().
+
+    Raises
+    ------
+    ValueError
+        Unless the parts follow one another from the vector's first number to its last.
+    """
     require_cover(layout, params)
-    return np.array(layout or [(0, 1, params.size)])
+    return np.array(layout or [(0, 1, params.size)], np.int64)
 
 
 @overload(parts_of, jit_options=PASTED)
 def _parts_of(layout, params):
-    if len(layout) == 0:
+    if isinstance(layout, types.BaseTuple) and len(layout) == 0:
         return lambda layout, params: np.array([(0, 1, params.size)])
+    if not (_is_array_of_parts(layout) or _is_tuple_of_parts(layout)):
+        raise TypingError(f"layout must be {_check.Layout.words}, got {layout}")
+    to_array: Any = np.copy if _is_array_of_parts(layout) else np.array
 
     def parts_of(layout, params):
-        parts = np.array(layout)
-        if parts[-1, 0] + parts[-1, 1] * parts[-1, 2] != params.size:
-            raise ValueError("layout must cover the parameters, all of them and no more")
+        parts = to_array(layout)
+        if not covered(parts, params.size):
+            raise ValueError("layout must cover the parameters, all of them and no more, part after part")
         return parts
 
     return parts_of
+
+
+def _is_tuple_of_parts(layout):
+    return isinstance(layout, types.BaseTuple) and all(
+        isinstance(part, types.UniTuple) and isinstance(part.dtype, types.Integer) and len(part) == 3 for part in layout
+    )
+
+
+def _is_array_of_parts(layout):
+    return isinstance(layout, types.Array) and layout.dtype == types.int64 and layout.ndim == 2
 
 
 def require_cover(layout, params):
@@ -106,6 +127,8 @@ def _i64(number):
 def covered(parts, size):
     """Whether parts follow one another from 0 to the end of a vector."""
     end = 0
+    if parts.shape[1] != 3:
+        return False
     for p in range(parts.shape[0]):
         if parts[p, 0] != end or parts[p, 1] < 0 or parts[p, 2] < 0:
             return False

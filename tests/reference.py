@@ -206,6 +206,140 @@ def radam(
     return params - lr * step - lr * decoupled * params
 
 
+def signsgd(t, lr, g, memory, params, beta=0.0):
+    memory["m"] = beta * memory.get("m", 0) + (1 - beta) * g
+    return params - lr * np.sign(memory["m"])
+
+
+def lion(t, lr, g, memory, params, beta1=0.9, beta2=0.99, weight_decay=1e-3):
+    m = memory.get("m", 0)
+    memory["m"] = beta2 * m + (1 - beta2) * g
+    return params - lr * (np.sign(beta1 * m + (1 - beta1) * g) + weight_decay * params)
+
+
+def adabelief(t, lr, g, memory, params, beta1=0.9, beta2=0.999, eps=1e-16, eps_root=1e-16):
+    m = memory["m"] = beta1 * memory.get("m", 0) + (1 - beta1) * g
+    memory["s"] = beta2 * memory.get("s", 0) + (1 - beta2) * (g - m) ** 2 + eps_root
+    m_hat, s_hat = m / (1 - beta1**t), memory["s"] / (1 - beta2**t)
+    return params - lr * m_hat / (np.sqrt(s_hat) + eps)
+
+
+def yogi(t, lr, g, memory, params, beta1=0.9, beta2=0.999, eps=1e-3, initial_accumulator=1e-6):
+    m = memory["m"] = beta1 * memory.get("m", 0) + (1 - beta1) * g
+    v = memory.get("v", initial_accumulator)
+    v = memory["v"] = v - (1 - beta2) * np.sign(v - g**2) * g**2
+    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+    return params - lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+def adan(t, lr, g, memory, params, beta1=0.98, beta2=0.92, beta3=0.99, eps=1e-8, eps_root=1e-8, weight_decay=0.0):
+    difference = g - memory.get("g", g)
+    memory["g"] = g
+    m = memory["m"] = beta1 * memory.get("m", 0) + (1 - beta1) * g
+    v = memory["v"] = beta2 * memory.get("v", 0) + (1 - beta2) * difference
+    n = memory["n"] = beta3 * memory.get("n", 0) + (1 - beta3) * (g + (1 - beta2) * difference) ** 2
+    m_hat, v_hat, n_hat = m / (1 - beta1**t), v / (1 - beta2**t), n / (1 - beta3**t)
+    return params - lr * ((m_hat + (1 - beta2) * v_hat) / (np.sqrt(n_hat + eps_root) + eps) + weight_decay * params)
+
+
+def parts(layout, params):
+    """The slices of a vector that a layout tells, and the shapes of the matrices there."""
+    for start, rows, columns in layout or [(0, 1, params.size)]:
+        yield slice(start, start + rows * columns), (rows, columns)
+
+
+def trust_ratio(params, step, coefficient=1.0, eps=0.0):
+    length, step_length = np.linalg.norm(params), np.linalg.norm(step)
+    return coefficient * length / (step_length + eps) if length > 0 and step_length > 0 else 1.0
+
+
+def lamb(t, lr, g, memory, params, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0, layout=()):
+    m = memory["m"] = beta1 * memory.get("m", 0) + (1 - beta1) * g
+    v = memory["v"] = beta2 * memory.get("v", 0) + (1 - beta2) * g**2
+    u = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps) + weight_decay * params
+    params = params.copy()
+    for where, _ in parts(layout, params):
+        params[where] -= lr * trust_ratio(params[where], u[where]) * u[where]
+    return params
+
+
+def lars(t, lr, g, memory, params, momentum=0.9, trust_coefficient=1e-3, eps=0.0, weight_decay=0.0, layout=()):
+    d = g + weight_decay * params
+    velocity = memory["v"] = momentum * memory.get("v", np.zeros_like(params))
+    for where, _ in parts(layout, params):
+        velocity[where] += lr * trust_ratio(params[where], d[where], trust_coefficient, eps) * d[where]
+    return params - velocity
+
+
+def adafactor(
+    t,
+    lr,
+    g,
+    memory,
+    params,
+    beta2_decay=-0.8,
+    eps1=0.0,
+    eps2=1e-3,
+    d=1.0,
+    weight_decay=0.0,
+    maximize=False,
+    layout=(),
+):
+    g, params = -g if maximize else g, params.copy()
+    eps1 = eps1 or np.finfo(np.float64).eps
+    w, rho = t**beta2_decay, min(lr, t**-0.5)
+    for where, shape in parts(layout, params):
+        theta, G = params[where].reshape(shape), g[where].reshape(shape)
+        alpha = max(eps2, np.sqrt((theta**2).mean())) * rho
+        if min(shape) > 1:
+            r, c = memory.get(where.start, (0, 0))
+            r, c = (1 - w) * r + w * (G**2).mean(axis=1), (1 - w) * c + w * (G**2).mean(axis=0)
+            memory[where.start] = r, c
+            V = np.outer(r, c) / max(r.mean(), eps1)
+        else:
+            V = memory[where.start] = (1 - w) * memory.get(where.start, 0) + w * G**2
+        U = G / np.maximum(np.sqrt(V), eps1)
+        U /= max(1, np.sqrt((U**2).mean()) / d)
+        params[where] = ((1 - lr * weight_decay) * theta - alpha * U).ravel()
+    return params
+
+
+def schedule_free(t, lr, direction, memory, y, beta, warmup_steps, r, weight_lr_power):
+    """From y to the next y, with x and z in memory; as the paper writes it, with x kept rather than worked out."""
+    lr *= min(1, t / warmup_steps) if warmup_steps else 1
+    memory["lr"] = max(memory.get("lr", 0), lr)
+    weight = t**r * memory["lr"] ** weight_lr_power
+    memory["sum"] = memory.get("sum", 0) + weight
+    c = weight / memory["sum"] if memory["sum"] > 0 else 0
+    memory["z"] = memory.get("z", y) - lr * direction
+    memory["x"] = (1 - c) * memory.get("x", y) + c * memory["z"]
+    return (1 - beta) * memory["z"] + beta * memory["x"]
+
+
+def schedulefreesgd(t, lr, g, memory, params, beta=0.9, warmup_steps=0, r=0.0, weight_lr_power=2.0, weight_decay=0.0):
+    direction = g + weight_decay * params
+    return schedule_free(t, lr, direction, memory, params, beta, warmup_steps, r, weight_lr_power)
+
+
+def schedulefreeadamw(
+    t,
+    lr,
+    g,
+    memory,
+    params,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    warmup_steps=0,
+    r=0.0,
+    weight_lr_power=2.0,
+    weight_decay=0.0,
+):
+    v = memory["v"] = beta2 * memory.get("v", 0) + (1 - beta2) * g**2
+    direction = g / (np.sqrt(v / (1 - beta2**t)) + eps) + weight_decay * params
+    return schedule_free(t, lr, direction, memory, params, beta1, warmup_steps, r, weight_lr_power)
+
+
 OPTIMIZERS = {
     "SGD": sgd,
     "Momentum": momentum,
@@ -220,6 +354,16 @@ OPTIMIZERS = {
     "Adamax": adamax,
     "NAdam": nadam,
     "RAdam": radam,
+    "SignSGD": signsgd,
+    "Lion": lion,
+    "AdaBelief": adabelief,
+    "Yogi": yogi,
+    "Adan": adan,
+    "LAMB": lamb,
+    "LARS": lars,
+    "Adafactor": adafactor,
+    "ScheduleFreeSGD": schedulefreesgd,
+    "ScheduleFreeAdamW": schedulefreeadamw,
 }
 
 

@@ -16,9 +16,9 @@ from user_rules import PlainSGD
 import fastgd
 from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, _loop, gradients, init_state, training, update
 from fastgd._registry import OptimizerKernels, kernels_for
+from fastgd._simd import machine_vectors
 from fastgd.clipping import adaptive, by_norm
 from fastgd.clipping.norms import norm
-from fastgd._simd import machine_vectors
 
 DTYPES = [np.float32, np.float64]
 LLVM_TYPES = {np.float32: "float", np.float64: "double"}
