@@ -1,12 +1,38 @@
-"""What the tests of optimisers share: every registered one, a gradient, and runs."""
+"""The table of optimisers that tests run through: every registered one, so that a new one is found by itself."""
 
 import numpy as np
 
 import fastgd
-from fastgd import SGD, Adam, Momentum, Nesterov
+from fastgd._registry import OptimizerKernels, _registered
 
-INNER = [SGD(), Momentum(), Nesterov(), Adam(amsgrad=True)]
-ELEMENTWISE = {SGD, Momentum, Nesterov, Adam}
+# What is registered in fastgd with a default for every field; those that hold another have none for it.
+REGISTERED = sorted(
+    (
+        cls
+        for cls, kernels in _registered.items()
+        if isinstance(kernels, OptimizerKernels)
+        and cls.__module__.startswith("fastgd.")
+        and len(cls._field_defaults) == len(cls._fields)
+    ),
+    key=lambda cls: cls.__name__,
+)
+# Values of their fields that choose another loop or another state.
+VARIANTS = [
+    fastgd.Adam(amsgrad=True),
+    fastgd.ASGD(lambd=0, t0=2),
+    fastgd.RMSProp(centered=True),
+    fastgd.RMSProp(momentum=0.5),
+    fastgd.RMSProp(centered=True, momentum=0.5),
+    fastgd.SignSGD(beta=0.5),
+]
+
+
+def without_decay(optimizer):
+    """The same, with nothing that pulls parameters toward 0."""
+    return optimizer._replace(**{name: 0 for name in ("weight_decay", "lambd") if name in optimizer._fields})
+
+
+EVERY = [*(without_decay(cls()) for cls in REGISTERED), *VARIANTS]
 
 
 def gradient(params):
@@ -29,6 +55,13 @@ def points_of(optimizer, params, n_steps, lr):
         fastgd.update(optimizer, lr, gradient(params), state, params)
         points.append(params.copy())
     return np.array(points)
+
+
+def average_of(optimizer, state, params):
+    """The point to evaluate at."""
+    out = np.empty_like(params)
+    fastgd.eval_params(optimizer, state, params, out)
+    return out
 
 
 def named_arrays(state, prefix=""):
