@@ -111,7 +111,7 @@ def constants():
 
 
 def test_every_schedule_is_in_the_table():
-    package = {cls for cls in _registered if cls.__module__.startswith("fastgd.")}
+    package = {cls for cls in _registered if cls.__module__.startswith("fastgd.schedules.")}
     schedules = {cls for cls in package if isinstance(_registered[cls], ScheduleKernels)}
     assert schedules == {type(schedule) for schedule in SCHEDULES}
     assert {cls.__name__ for cls in schedules} <= set(fastgd.schedules.__all__) <= set(fastgd.__all__)
