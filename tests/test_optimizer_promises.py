@@ -96,7 +96,7 @@ RATES = {
     "Adagrad": dict.fromkeys(PROBLEMS, 0.5),
     "Adadelta": dict.fromkeys(PROBLEMS, 2.0),
     "LARS": dict.fromkeys(PROBLEMS, 8.0),  # times its trust coefficient, 0.001
-    "RAdam": {**BY_LENGTH, "Rosenbrock": 0.0006},  # its first steps are those of plain momentum
+    "RAdam": {**BY_LENGTH, "Rosenbrock": 0.002},  # its first steps are as long as the gradient
 }
 STEPS = 6000
 
@@ -109,7 +109,7 @@ def test_it_reaches_the_minimum(optimizer, dtype, problem):
     name = type(optimizer).__name__
     lr = RATES.get(name, BY_LENGTH)[problem]
     # A rate that falls to a thousandth: steps of a fixed length, and averages, end where they are told to.
-    constant = RATES.get(name) is BY_GRADIENT or name.startswith("ScheduleFree") or name == "Rprop"
+    constant = RATES.get(name) is BY_GRADIENT or name.startswith("ScheduleFree") or name in ("Rprop", "RAdam")
     params = first.astype(dtype)
     state = init_state(optimizer, params)
     for step in range(STEPS):

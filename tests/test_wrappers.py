@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from optimizer_table import ELEMENTWISE, INNER, gradient, named_arrays, points_of, start
+from optimizer_table import REGISTERED, average_of, gradient, named_arrays, points_of, start, without_decay
 
 import fastgd
 from fastgd import (
@@ -19,19 +19,14 @@ from fastgd import (
     ParameterGroup,
     ParameterGroups,
     SkipNonfinite,
-    eval_params,
     init_state,
     update,
 )
 
 LR, STEPS = 0.01, 12
+# Each wrapper around a few: without a state, with one, with an average.
+INNER = [SGD(), Adam(amsgrad=True), fastgd.ASGD(t0=2)]
 by_name = {"ids": lambda optimizer: type(optimizer).__name__}
-
-
-def average_of(optimizer, state, params):
-    out = np.empty_like(params)
-    eval_params(optimizer, state, params, out)
-    return out
 
 
 @pytest.mark.parametrize("inner", INNER, **by_name)
@@ -197,6 +192,59 @@ def test_freeze(inner, low, high):
     np.testing.assert_array_equal(average_of(optimizer, state, params), expected)
 
 
+# All wrappers around every optimiser, in two nests, since each is a compilation.
+
+
+@pytest.mark.parametrize("cls", REGISTERED, ids=lambda cls: cls.__name__)
+def test_four_deep(cls):
+    inner = cls()
+    optimizer = SkipNonfinite(EMA(Accumulate(Lookahead(inner, k=2, alpha=0.25), steps=3), decay=0.75))
+    rng = np.random.default_rng(3)
+    params = start(np.float64)
+    state = init_state(optimizer, params)
+    fast, slow, average = params.copy(), params.copy(), None
+    inner_state = init_state(inner, fast)
+    for k in range(1, 4 + 1):
+        for g in (grads := rng.normal(size=(3, params.size))):
+            update(optimizer, LR, np.full(params.size, np.nan), state, params)
+            update(optimizer, LR, g, state, params)
+            if g is not grads[-1]:
+                average = fast.copy() if average is None else 0.75 * average + 0.25 * fast
+        update(inner, LR, grads.mean(axis=0), inner_state, fast)
+        if k % 2 == 0:
+            slow += 0.25 * (fast - slow)
+            fast[:] = slow
+        average = 0.75 * average + 0.25 * fast
+        np.testing.assert_allclose(params, fast, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(average_of(optimizer, state, params), average, rtol=1e-9, atol=1e-10)
+    assert state.skipped[0] == 12
+
+
+@pytest.mark.parametrize("cls", REGISTERED, ids=lambda cls: cls.__name__)
+def test_ranges_of_every_optimizer(cls):
+    inner = without_decay(cls())
+    params = start(np.float64)
+    optimizer = ParameterGroups(
+        (ParameterGroup(inner, 2, 20, lr_factor=0.5), ParameterGroup(Freeze(inner, 3, 7), 20, 37, weight_decay=0.2))
+    )
+    state = init_state(optimizer, params)
+    bounds = [(2, 20, 0.5, 0.0), (20, 23, 1.0, 0.2), (27, 37, 1.0, 0.2)]
+    parts = [params[low:high].copy() for low, high, _, _ in bounds]
+    states = [init_state(inner, part) for part in parts]
+    for _ in range(STEPS):
+        g = gradient(params)
+        update(optimizer, LR, g, state, params)
+        for (low, high, factor, decay), part, part_state in zip(bounds, parts, states, strict=True):
+            part *= 1 - factor * LR * decay
+            update(inner, factor * LR, g[low:high].copy(), part_state, part)
+            np.testing.assert_allclose(params[low:high], part, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(params[:2], start(np.float64)[:2])
+    np.testing.assert_allclose(params[23:27], start(np.float64)[23:27] * (1 - 0.2 * LR) ** STEPS, rtol=1e-12)
+    average = average_of(optimizer, state, params)
+    for (low, high, _, _), part, part_state in zip(bounds, parts, states, strict=True):
+        np.testing.assert_allclose(average[low:high], average_of(inner, part_state, part), rtol=1e-12, atol=1e-12)
+
+
 DEEP = SkipNonfinite(EMA(Accumulate(Lookahead(Adam(), k=2), steps=2), decay=0.5))
 WRAPPERS = [
     EMA(Adam()),
@@ -317,7 +365,3 @@ def test_a_range_beyond_the_vector(optimizer):
     state = init_state(optimizer, np.ones(4))
     with pytest.raises(ValueError, match="stop must be at most the number of parameters"):
         update(optimizer, 0.1, np.ones(3), state, np.ones(3))
-
-
-def test_element_wise_rules_say_so():
-    assert [fastgd.updates.is_elementwise(inner) for inner in INNER] == [type(i) in ELEMENTWISE for i in INNER]
