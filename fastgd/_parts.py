@@ -1,5 +1,7 @@
 """The matrices of a parameter vector, for the methods that treat each by itself."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
@@ -29,12 +31,9 @@ def parts_of(layout, params):
 def _parts_of(layout, params):
     if isinstance(layout, types.BaseTuple) and len(layout) == 0:
         return lambda layout, params: np.array([(0, 1, params.size)])
-    if _is_array_of_parts(layout):
-        to_array = np.copy
-    elif _is_tuple_of_parts(layout):
-        to_array = np.array
-    else:
+    if not (_is_tuple_of_parts(layout) or _is_array_of_parts(layout)):
         raise TypingError(f"layout must be {Layout.words}, got {layout}")
+    to_array: Callable = np.array if isinstance(layout, types.BaseTuple) else np.copy
 
     def parts_of(layout, params):
         parts = to_array(layout)
