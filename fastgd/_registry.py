@@ -359,7 +359,7 @@ class _Field:
         return value
 
     def type_in_compiled_code(self, given):
-        if self.numba_type is None and hasattr(self.within, "convert"):
+        if self.numba_type is None and hasattr(self.within, "convert") and not isinstance(self.within, _check.Layout):
             return _with_floats(types.unliteral(given))
         return self.numba_type or types.unliteral(given)
 

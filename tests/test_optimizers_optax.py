@@ -393,7 +393,7 @@ def test_adafactor_keeps_rows_plus_columns():
     state = init_state(Adafactor(layout=[(0, 300, 200), (60_000, 50, 1), (60_050, 1, 1)]), params)
     assert state.factors.size == 500
     assert state.v.size == 51
-    assert sum(array.nbytes for array in state) < params.nbytes / 50
+    assert sum(array.nbytes for array in state) < 4 * 51 + 8 * 500 + 1000
 
 
 @pytest.mark.parametrize("cls", [LAMB, LARS, Adafactor])

@@ -72,22 +72,25 @@ class AdafactorState(NamedTuple):
     factors: np.ndarray  # r and c of the matrices, one after the other, float64
     parts: np.ndarray  # int64, (k, 3): start, rows, columns
     steps: np.ndarray  # float64: the steps done
+    scales: np.ndarray  # (most columns of a matrix,), to work in: 1/√c of the matrix at hand, the parameters' dtype
 
 
 @kernel(inline=True)
 def init(optimizer, params):
     parts = parts_of(optimizer.layout, params)
-    n_v, n_factors = 0, 0
+    n_v, n_factors, most = 0, 0, 0
     for k in range(parts.shape[0]):
         rows, columns = parts[k, 1], parts[k, 2]
         if rows > 1 and columns > 1:
             n_factors += rows + columns
+            most = max(most, columns)
         else:
             n_v += rows * columns
-    return AdafactorState(np.zeros(n_v, params.dtype), np.zeros(n_factors), parts, np.zeros(1))
+    v, scales = np.zeros(n_v, params.dtype), np.zeros(most, params.dtype)
+    return AdafactorState(v, np.zeros(n_factors), parts, np.zeros(1), scales)
 
 
-_TILE = 2048  # columns that are summed up together: their sums stay in the cache
+_TILE = 8192  # columns that are summed up together: their sums stay in the cache
 
 
 @kernel(reassoc=True)
@@ -111,6 +114,12 @@ def move_factors(weight, grads, r, c):
             factor[i] = settled(factor[i], 1e154)  # for the product of two
 
 
+@kernel
+def write_scales(c, scales):
+    for j in range(c.size):
+        scales[j] = 1 / math.sqrt(c[j])
+
+
 @kernel(reassoc=True)
 def mean(r):
     total = 0.0
@@ -119,18 +128,41 @@ def mean(r):
     return total / r.size
 
 
+# 1 / max(√V, ε₁) of a matrix is the lesser of 1/ε₁ and the product of 1/√c and 1/√(r / mean(r)): a root a row and a
+# column instead of one, and a division, an element.
+
+
+@kernel(merge=True)
+def scale_of_row(r_i, mean_r):
+    return math.sqrt(mean_r) / math.sqrt(r_i)
+
+
 @kernel(reassoc=True)
-def sum_of_squared_steps(floor, scale, grads, r, c):
+def sum_of_squared_steps(most, mean_r, grads, r, scales):
     """Σ U² of a matrix."""
     dtype = grads.dtype.type
     total = 0.0
     for i in range(r.size):
-        row = borrowed_slice(grads, np.uint64(i * c.size), np.uint64(c.size))
-        r_i = dtype(r[i] * scale)
+        row = borrowed_slice(grads, np.uint64(i * scales.size), np.uint64(scales.size))
+        scale_i = dtype(scale_of_row(r[i], mean_r))
         for j in range(row.size):
-            v = r_i * dtype(c[j])
-            total += np.float64(row[j] * row[j] / (floor if v < floor else v))
+            scale = scale_i * scales[j]
+            u = np.float64(row[j] * (most if scale > most else scale))
+            total += u * u
     return total
+
+
+@kernel
+def move_matrix(keep, step, most, mean_r, grads, r, scales, params):
+    """Move the parameters of a matrix."""
+    dtype = params.dtype.type
+    for i in range(r.size):
+        start, size = np.uint64(i * scales.size), np.uint64(scales.size)
+        g, theta = borrowed_slice(grads, start, size), borrowed_slice(params, start, size)
+        scale_i = dtype(scale_of_row(r[i], mean_r))
+        for j in range(theta.size):
+            scale = scale_i * scales[j]
+            theta[j] = keep * theta[j] - step * (g[j] * (most if scale > most else scale))
 
 
 @kernel(reassoc=True)
@@ -158,7 +190,8 @@ def update(optimizer, lr, grads, state, params):
     if optimizer.maximize:
         rate = -rate
     eps1 = optimizer.eps1 if optimizer.eps1 > 0 else np.float64(np.finfo(dtype).eps)
-    floor = dtype(max(eps1 * eps1, np.float64(np.finfo(dtype).tiny)))
+    # Within the dtype's numbers, so that 0 times the most is 0.
+    floor, most = dtype(max(eps1 * eps1, np.finfo(dtype).tiny)), dtype(min(1 / eps1, np.finfo(dtype).max))
     keep = dtype(1 - lr * optimizer.weight_decay)
     at_v, at_factor = 0, 0
     for k in range(parts.shape[0]):
@@ -171,16 +204,12 @@ def update(optimizer, lr, grads, state, params):
             c = borrowed_slice(state.factors, np.uint64(at_factor + rows), np.uint64(columns))
             at_factor += rows + columns
             move_factors(weight, g, r, c)
-            scale = 1 / max(mean(r), eps1)
-            squared = sum_of_squared_steps(floor, scale, g, r, c)
+            mean_r = max(mean(r), eps1)
+            scales = borrowed_slice(state.scales, np.uint64(0), np.uint64(columns))
+            write_scales(c, scales)
+            squared = sum_of_squared_steps(most, mean_r, g, r, scales)
             step_i = dtype(step / max(1.0, math.sqrt(squared / size) / optimizer.d))
-            for i in range(rows):
-                g_row = borrowed_slice(g, np.uint64(i * columns), np.uint64(columns))
-                theta_row = borrowed_slice(theta, np.uint64(i * columns), np.uint64(columns))
-                r_i = dtype(r[i] * scale)
-                for j in range(theta_row.size):
-                    v = r_i * dtype(c[j])
-                    theta_row[j] = keep * theta_row[j] - step_i * g_row[j] / np.sqrt(floor if v < floor else v)
+            move_matrix(keep, step_i, most, mean_r, g, r, scales, theta)
         else:
             v = borrowed_slice(state.v, np.uint64(at_v), size)
             at_v += rows * columns

@@ -13,6 +13,7 @@ from fastgd._parts import parts_of
 from fastgd._registry import register_optimizer
 from fastgd._views import borrowed_slice
 from fastgd.optimizers.adam import correct_bias
+from fastgd.optimizers.lars import squared_norms
 
 
 class LAMB(NamedTuple):
@@ -54,8 +55,9 @@ class LAMB(NamedTuple):
 class LAMBState(NamedTuple):
     """The state of `LAMB`."""
 
-    m: np.ndarray  # (n_params,), the parameters' dtype, as is v
+    m: np.ndarray  # (n_params,), the parameters' dtype, as are v and u
     v: np.ndarray
+    u: np.ndarray  # to work in: to make u a second time takes longer than to keep it
     bias: np.ndarray  # float64: as Adam's
     parts: np.ndarray  # int64, (k, 3): start, rows, columns
 
@@ -64,45 +66,42 @@ class LAMBState(NamedTuple):
 def init(optimizer, params):
     beta1, beta2 = optimizer.beta1, optimizer.beta2
     bias = np.array([beta1, beta2, 1 / (1 - beta1), 1 / math.sqrt(1 - beta2)])
-    return LAMBState(np.zeros_like(params), np.zeros_like(params), bias, parts_of(optimizer.layout, params))
+    m, v, u = np.zeros_like(params), np.zeros_like(params), np.zeros_like(params)
+    return LAMBState(m, v, u, bias, parts_of(optimizer.layout, params))
 
 
-@kernel(reassoc=True)
-def move_moments(beta1, beta2, eps, decay, scale_m, scale_v, grads, m, v, params):
-    """Move the moments of a part; return the norms of θ and of u."""
-    dtype = params.dtype.type
-    rest1, rest2 = dtype(1 - beta1), dtype(1 - beta2)
-    beta1, beta2, eps, decay = dtype(beta1), dtype(beta2), dtype(eps), dtype(decay)
-    squared, squared_step = 0.0, 0.0
-    for i in range(params.size):
-        m[i] = settled(beta1 * m[i] + rest1 * grads[i], 1e6)
-        v[i] = settled(beta2 * v[i] + rest2 * grads[i] * grads[i], 10)
-        u = np.float64(scale_m * m[i] / (np.sqrt(v[i]) * scale_v + eps) + decay * params[i])
-        theta = np.float64(params[i])
-        squared += theta * theta
-        squared_step += u * u
-    return math.sqrt(squared), math.sqrt(squared_step)
+_BLOCK = 1024  # parameters that are still in the fastest cache when their squares are added up
 
 
 @kernel(inline=True)
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
-    beta1, beta2, epsilon, weight_decay, _ = optimizer
-    eps, decay = dtype(epsilon), dtype(weight_decay)
     parts, bias = state.parts, state.bias
     scale_m, scale_v = dtype(bias[2]), dtype(bias[3])
     correct_bias(optimizer, bias)
+    beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
+    rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
+    decay = dtype(optimizer.weight_decay)
     for k in range(parts.shape[0]):
-        start, size = np.uint64(parts[k, 0]), np.uint64(parts[k, 1] * parts[k, 2])
-        m, v = borrowed_slice(state.m, start, size), borrowed_slice(state.v, start, size)
-        g, theta = borrowed_slice(grads, start, size), borrowed_slice(params, start, size)
-        length, step_length = move_moments(beta1, beta2, epsilon, weight_decay, scale_m, scale_v, g, m, v, theta)
-        ratio = 1.0 if length == 0 or step_length == 0 else length / step_length
-        # u again: to keep it would take as much memory as the moments, and more time.
-        step, shrink = dtype(lr * ratio), dtype(lr * ratio) * decay
-        scaled = step * scale_m
+        start, stop = parts[k, 0], parts[k, 0] + parts[k, 1] * parts[k, 2]
+        squared, squared_step = 0.0, 0.0
+        for low in range(start, stop, _BLOCK):
+            where, size = np.uint64(low), np.uint64(min(_BLOCK, stop - low))
+            m, v = borrowed_slice(state.m, where, size), borrowed_slice(state.v, where, size)
+            u = borrowed_slice(state.u, where, size)
+            g, theta = borrowed_slice(grads, where, size), borrowed_slice(params, where, size)
+            for i in range(theta.size):
+                m[i] = settled(beta1 * m[i] + rest1 * g[i], 1e6)
+                v[i] = settled(beta2 * v[i] + rest2 * g[i] * g[i], 10)
+                u[i] = scale_m * m[i] / (np.sqrt(v[i]) * scale_v + eps) + decay * theta[i]
+            of_theta, of_u = squared_norms(0.0, u, theta)
+            squared += of_theta
+            squared_step += of_u
+        step = dtype(lr * (1.0 if squared == 0 or squared_step == 0 else math.sqrt(squared / squared_step)))
+        u = borrowed_slice(state.u, np.uint64(start), np.uint64(stop - start))
+        theta = borrowed_slice(params, np.uint64(start), np.uint64(stop - start))
         for i in range(theta.size):
-            theta[i] -= scaled * m[i] / (np.sqrt(v[i]) * scale_v + eps) + shrink * theta[i]
+            theta[i] -= step * u[i]
 
 
 register_optimizer(

@@ -67,15 +67,15 @@ def init(optimizer, params):
 
 
 @kernel(reassoc=True)
-def norms(decay, grads, params):
-    """The norms of θ and of g + λθ."""
+def squared_norms(decay, grads, params):
+    """‖θ‖² and ‖g + λθ‖², summed in float64, so that no float32 square overflows or vanishes."""
     squared, squared_step = 0.0, 0.0
     for i in range(params.size):
         theta = np.float64(params[i])
         d = np.float64(grads[i]) + decay * theta
         squared += theta * theta
         squared_step += d * d
-    return math.sqrt(squared), math.sqrt(squared_step)
+    return squared, squared_step
 
 
 @kernel(inline=True)
@@ -87,10 +87,10 @@ def update(optimizer, lr, grads, state, params):
         start, size = np.uint64(parts[k, 0]), np.uint64(parts[k, 1] * parts[k, 2])
         velocity = borrowed_slice(state.velocity, start, size)
         g, theta = borrowed_slice(grads, start, size), borrowed_slice(params, start, size)
-        length, step_length = norms(optimizer.weight_decay, g, theta)
+        squared, squared_step = squared_norms(optimizer.weight_decay, g, theta)
         rate = lr
-        if length != 0 and step_length != 0:
-            rate *= optimizer.trust_coefficient * length / (step_length + optimizer.eps)
+        if squared != 0 and squared_step != 0:
+            rate *= optimizer.trust_coefficient * math.sqrt(squared) / (math.sqrt(squared_step) + optimizer.eps)
         step = dtype(rate)
         for i in range(theta.size):
             velocity[i] = settled(momentum * velocity[i] + step * (g[i] + decay * theta[i]), 100)

@@ -61,8 +61,9 @@ def update(optimizer, lr, grads, state, params):
     beta2, rest2 = dtype(optimizer.beta2), dtype(1 - optimizer.beta2)
     m = state.m
     for i in range(params.size):
-        params[i] -= lr * (sign(beta1 * m[i] + rest1 * grads[i]) + decay * params[i])
-        m[i] = settled(beta2 * m[i] + rest2 * grads[i], 100)
+        g, before = grads[i], m[i]
+        m[i] = settled(beta2 * before + rest2 * g, 100)
+        params[i] -= lr * (sign(beta1 * before + rest1 * g) + decay * params[i])
 
 
 register_optimizer(
