@@ -10,13 +10,13 @@ from fastgd._registry import register_optimizer
 
 
 class ASGD(NamedTuple):
-    """Averaged gradient descent: η = lr / (1 + λ·Σlr)^α, θ ← θ - η·(g + λθ), and the mean of θ from step t₀ on.
+    """Averaged gradient descent: η = lr / (1 + λ·Σlr)^α, θ ← θ - η·(g + λθ), and the mean of the late θ.
 
     Σlr is the sum of the rates of the steps before. The average, which `eval_params` writes and `fit` returns, is the
-    last θ up to step t₀ + 1, then the mean of all θ since. B. T. Polyak and A. B. Juditsky, Acceleration of stochastic
-    approximation by averaging, 1992; the falling rate is that of W. Xu, Towards optimal one pass large scale learning
-    with averaged stochastic gradient descent, 2011. Under a constant rate it is PyTorch's form; where the rate
-    changes, PyTorch's η is made of the rate of the step before, times the number of steps in place of Σlr.
+    last θ up to step t₀ + 2, then the mean of all θ since that step. B. T. Polyak and A. B. Juditsky, Acceleration of
+    stochastic approximation by averaging, 1992; the falling rate is that of W. Xu, Towards optimal one pass large
+    scale learning with averaged stochastic gradient descent, 2011. Under a constant rate it is PyTorch's form; where
+    the rate changes, PyTorch's η is made of the rate of the step before, times the number of steps in place of Σlr.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class ASGD(NamedTuple):
     >>> for _ in range(4):
     ...     fastgd.update(optimizer, 1.0, np.array([1.0]), state, params)
     >>> fastgd.eval_params(optimizer, state, params, mean := np.empty(1))
-    >>> params, mean  # steps 2 to 4 were at 2, 1 and 0
-    (array([0.]), array([1.]))
+    >>> params, mean  # steps t₀ + 2 and t₀ + 3 led to 1 and 0
+    (array([0.]), array([0.5]))
     """
 
     lambd: float = 1e-4
