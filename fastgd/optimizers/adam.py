@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import settled
+from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 
@@ -93,9 +93,14 @@ def correct_bias(optimizer, bias):
 
 @kernel(merge=True)
 def descend(optimizer, lr, grads, state, params, decay, shrink):
-    """The step of `Adam` and `AdamW`: `decay` of θ is added to the gradient, `shrink` of θ is taken off θ."""
+    """The step of `Adam` and `AdamW`: `decay` of θ is added to the gradient, `shrink` of θ is taken off θ.
+
+    LLVM makes a loop of its own of each choice, and none of a choice that its caller has left out. Without them the
+    gradient waits for the parameters: two parameters took 21 ns instead of 8, a thousand 500 instead of 410.
+    """
     dtype = params.dtype.type
     m, v, v_max, bias = state
+    decays, shrinks = decay != 0, shrink != 0
     sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
     step, scale, decay, shrink = dtype(sign * lr * bias[2]), dtype(bias[3]), dtype(sign * decay), dtype(shrink)
     correct_bias(optimizer, bias)
@@ -103,17 +108,19 @@ def descend(optimizer, lr, grads, state, params, decay, shrink):
     rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
     if optimizer.amsgrad:
         for i in range(params.size):
-            g = grads[i] + decay * params[i]
+            g = grads[i] + decay * params[i] if decays else grads[i]
             m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
-            v[i] = settled(beta2 * v[i] + rest2 * g * g, 10)
+            v[i] = floored(beta2 * v[i] + rest2 * g * g)
             v_max[i] = v[i] if v[i] > v_max[i] else v_max[i]
-            params[i] -= step * m[i] / (np.sqrt(v_max[i]) * scale + eps) + shrink * params[i]
+            change = step * m[i] / (np.sqrt(v_max[i]) * scale + eps)
+            params[i] -= change + shrink * params[i] if shrinks else change
     else:
         for i in range(params.size):
-            g = grads[i] + decay * params[i]
+            g = grads[i] + decay * params[i] if decays else grads[i]
             m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
-            v[i] = settled(beta2 * v[i] + rest2 * g * g, 10)
-            params[i] -= step * m[i] / (np.sqrt(v[i]) * scale + eps) + shrink * params[i]
+            v[i] = floored(beta2 * v[i] + rest2 * g * g)
+            change = step * m[i] / (np.sqrt(v[i]) * scale + eps)
+            params[i] -= change + shrink * params[i] if shrinks else change
 
 
 @kernel(inline=True)
