@@ -119,7 +119,9 @@ def train(
                 break  # for the rates of the whole group
             size = min(size, last_step - step)
             if size > 0:
-                if ahead:
+                # One by one, rows in order come by themselves as fast as they are needed: asked for, they took 50 ns
+                # instead of 40 (float64, 30 columns, a sigmoid). Scattered ones come in half the time (float32).
+                if ahead and plan.order != SEQUENTIAL:
                     first = low + ahead
                     prefetch_rows(X, order, np.uint64(first), np.uint64(max(0, min(size, n_rows - first))))
                 rows = borrowed_slice(order, np.uint64(low), np.uint64(size))
