@@ -28,8 +28,9 @@ STOP, RAISE, SKIP = range(3)  # policies for a gradient that is not finite
 # how many places of the epoch's order are filled.
 EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS, FILLED = range(9)
 # Places in `sums`: loss and weight of the batch under way; of the epoch's batches so far: loss, weight, gradient
-# norms, cosines between successive gradients; the norm of the last gradient.
-BATCH_LOSS, BATCH_WEIGHT, LOSS, WEIGHT, NORM, COSINE, LAST_NORM = range(7)
+# norms, cosines between successive gradients; the norm of the last gradient; then room for what single rows add up to.
+BATCH_LOSS, BATCH_WEIGHT, LOSS, WEIGHT, NORM, COSINE, LAST_NORM, ROWS = range(8)
+N_SUMS = ROWS + 5
 
 HISTORY = ("step", "epoch", "loss", "grad_norm", "grad_cosine", "lr", "val_loss", "clipped", "skipped")
 
@@ -92,7 +93,7 @@ def train(
     last_step = limits.step if constant else min(limits.step, first_step + rates.size)
     ahead = rows_ahead(X)
     singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1 and descends_rows(model, optimizer, rule)
-    row_totals = np.zeros(5)
+    row_totals = borrowed_slice(sums, np.uint64(ROWS), np.uint64(N_SUMS - ROWS))
     in_blocks = min(plan.batch_size, n_rows) > plan.block
 
     while step < last_step and budget > 0:
@@ -119,7 +120,9 @@ def train(
                 break  # for the rates of the whole group
             size = min(size, last_step - step)
             if size > 0:
-                if ahead:
+                # One by one, rows in order come by themselves as fast as they are needed: asked for, they took 50 ns
+                # instead of 40 (float64, 30 columns, a sigmoid). Scattered ones come in half the time (float32).
+                if ahead and plan.order != SEQUENTIAL:
                     first = low + ahead
                     prefetch_rows(X, order, np.uint64(first), np.uint64(max(0, min(size, n_rows - first))))
                 rows = borrowed_slice(order, np.uint64(low), np.uint64(size))

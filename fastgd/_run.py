@@ -49,7 +49,9 @@ class Run:
         self.state = init_state(optimizer, params)
         self.scratch = [make_scratch(model, params) for _ in range(threads)]
         self.grads = np.empty_like(params)
-        self.position = Position(np.zeros(9, np.int64), np.zeros(7), np.zeros_like(params), np.zeros(params.size))
+        self.position = Position(
+            np.zeros(9, np.int64), np.zeros(_loop.N_SUMS), np.zeros_like(params), np.zeros(params.size)
+        )
         self._rows_of_history, self._n_rows_of_history = np.empty((0, len(_loop.HISTORY))), 0
         self.rates = np.empty(0)
         self._first_step = 0

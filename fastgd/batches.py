@@ -85,14 +85,16 @@ def go_on_filling(order, pool, kind, seed, epoch, block, window, filled, count):
 @kernel(merge=True)
 def _lay_out_blocks(order, pool, stream, block):
     """Write whole blocks of rows in random order."""
-    n, one = np.uint64(order.size), np.uint64(1)
-    blocks = np.empty((n + block - one) // block, np.uint32)
-    for b in range(blocks.size):
-        blocks[b] = b
-    _shuffle(blocks, np.uint64(0), np.uint64(blocks.size), one, stream)
-    place = np.uint64(0)
-    for b in range(blocks.size):
-        first = np.uint64(blocks[b]) * block
+    n, zero, one = np.uint64(order.size), np.uint64(0), np.uint64(1)
+    n_blocks = (n + block - one) // block
+    # The blocks' numbers are shuffled at the end of the order, where each is read before rows are written over it.
+    numbers = n - n_blocks
+    for b in range(n_blocks):
+        order[numbers + b] = b
+    _shuffle(order, numbers, n, one, stream)
+    place = zero
+    for b in range(n_blocks):
+        first = np.uint64(order[numbers + b]) * block
         for row in range(first, min(first + block, n)):
             order[place] = pool[row] if pool.size else row
             place += one
