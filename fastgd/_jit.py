@@ -258,8 +258,14 @@ def _arguments(sig):
 
 
 def _importable(argument_types):
-    """Whether a later process can find these types again: not those of a script or of a function's inside."""
+    """Whether a later process can find these types again.
+
+    Not those of a script or of a function's inside, nor that of a compiled function passed as a value, which is known
+    by its address.
+    """
     for kind in argument_types:
+        if isinstance(kind, numba_types.Dispatcher):
+            return False
         if isinstance(kind, numba_types.BaseNamedTuple):
             cls = kind.instance_class
             if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:

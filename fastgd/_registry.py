@@ -263,6 +263,14 @@ def register_clipping(cls, clip, clips=True, **ranges):
     _register(cls, ClippingKernels(_compiled(clip), clips), ranges)
 
 
+def register_line_search(cls, **ranges):
+    """Make a NamedTuple of numbers a thing whose constructor checks them, in Python and in compiled code.
+
+    Its behaviour is the loop of minimisation's own.
+    """
+    _register(cls, (), ranges)
+
+
 def kernels_for(verb, kind, thing):
     """Return the kernels of a thing, or of its Numba type; raise TypeError if it has none of this kind (or kinds)."""
     kernels = _registered.get(type(thing))
