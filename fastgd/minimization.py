@@ -91,9 +91,9 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     Returns
     -------
     Descent
-        A NamedTuple with `x`, `fun`, `jac`, `nit`, `nfev`, `success`, `status`. The point is the one of least value that
-        was evaluated, or the one at which the run converged; a method that keeps an average is asked for it at the
-        end, and its point counts as one more. Status 0: converged; 3: `max_steps` are done; 4: a value or gradient was
+        A NamedTuple with `x`, `fun`, `jac`, `nit`, `nfev`, `success`, `status`. The point is the one of least value
+        that was evaluated, or the one at which the run converged; a method that keeps an average is asked for it at
+        the end, and its point counts as one more. Status 0: converged; 3: `max_steps` are done; 4: a value or gradient was
         not finite (the best point before it is returned; at the very first, x0 with what came); 5: the line search
         found no lower value; from Python also 7: interrupted by Ctrl-C. `message` tells in words, from Python.
 
@@ -128,7 +128,7 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     6.000000
     """
     owner = "gradient_descent"
-    x = _start(owner, "x0", x0, 1).copy()
+    x = starting_array(owner, "x0", x0, 1).copy()
     optimizer, lr, rules = checked_rules(owner, optimizer, lr, max_steps, gtol, 0, 0)
     objective = prepare(owner, fun, None, checked_args(owner, args, True), x, True)
     with Interrupts() as interrupts:
@@ -189,9 +189,7 @@ def _whole_search(fun, args, optimizer, lr, rules, x):
         raise ValueError("gradient_descent: lr=Armijo(...) goes with optimizer=SGD()")
     none = x[:0]
     points, box, path = _points(x, none), Box(none, none), Path(none, none)
-    position = search_until(
-        _MOST, fun, args, lr, rules, borrowed(box), borrowed(points), _beginning(), borrowed(path)
-    )
+    position = search_until(_MOST, fun, args, lr, rules, borrowed(box), borrowed(points), _beginning(), borrowed(path))
     return _described(points, position)
 
 
@@ -367,7 +365,7 @@ def minimize(
     """
     owner = "minimize"
     compile = _check.boolean(owner, "compile", compile)
-    x = _start(owner, "x0", x0, 1).copy()
+    x = starting_array(owner, "x0", x0, 1).copy()
     optimizer, lr, rules = checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol)
     box = checked_box(owner, bounds, x)
     if bounds is not None:
@@ -414,7 +412,8 @@ def _what_happened(status, run):
 # Checks.
 
 
-def _start(owner, name, x0, ndim):
+def starting_array(owner, name, x0, ndim):
+    """Return a start, or a start a row, which is only to be read."""
     x0 = _check.array(owner, name, x0, ndim)
     if x0.size == 0:
         raise ValueError(f"{owner}: {name} must have at least one element, got shape {x0.shape}")

@@ -79,8 +79,15 @@ class Objective(NamedTuple):
     calls: int  # of the user's fun in an evaluation
 
 
-def prepare(owner, fun, jac, args, x, compiled):
-    """Make an objective of what the user gave, tried at x: its errors are raised here, in plain words."""
+class _ObjectiveRaisedError(Exception):
+    """An exception of the objective's own."""
+
+
+def prepare(owner, fun, jac, args, x, compiled, forgiving=False):
+    """Make an objective of what the user gave, tried at x: its errors are raised here, in plain words.
+
+    One that raises there does so here, unless `forgiving`.
+    """
     if isinstance(fun, tuple) or (isinstance(fun, type) and issubclass(fun, tuple)):
         kernels_for(f"{owner}: fun", ObjectiveKernels, fun)
         if args or jac is not None:
@@ -100,14 +107,24 @@ def prepare(owner, fun, jac, args, x, compiled):
         jac = _compiled(owner, "jac", jac) if callable(jac) else jac
     try:
         _try(owner, fun, jac, args, x)
-        form = _form(fun, jac, compiled)
+    except _ObjectiveRaisedError as error:
+        if not forgiving:
+            raise error.args[0] from None
     except NumbaError as error:
         reason = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))
         raise TypeError(
             f"{owner}: fun could not be compiled by Numba for x of {x.dtype} and these args ({reason}); write what it "
             f"supports, or compile=False to run plain Python as it is; {FORMS}"
         ) from error
-    return Objective(form, compiled, {"2-point": x.size + 1, "3-point": 2 * x.size + 1}.get(jac, 1) if jac else 1)
+    form = _form(fun, jac, compiled)
+    return Objective(form, compiled, _calls(jac, x.size))
+
+
+def _calls(jac, n):
+    """How often an evaluation calls the user's fun."""
+    if isinstance(jac, str):
+        return n + 1 if jac == "2-point" else 2 * n + 1
+    return 1
 
 
 def checked_args(owner, args, compiled):
@@ -243,11 +260,20 @@ def _try(owner, fun, jac, args, x):
     """Call the objective once: its value must be a number, its gradient (n,), x left alone, nothing else written."""
     point, n = x.copy(), x.size
     gradient = None
+
+    def call(function, *arguments):
+        try:
+            return function(*arguments)
+        except NumbaError:
+            raise
+        except Exception as error:
+            raise _ObjectiveRaisedError(error) from None
+
     if jac is None:
         room = np.empty(n + 2 * _GUARD, x.dtype)
         bits = room.view(f"u{x.itemsize}")
         bits[:] = _UNTOUCHED[x.itemsize]
-        value = fun(point, room[_GUARD : _GUARD + n], *args)
+        value = call(fun, point, room[_GUARD : _GUARD + n], *args)
         left = np.flatnonzero(bits[_GUARD : _GUARD + n] == _UNTOUCHED[x.itemsize])
         if (np.delete(bits, np.s_[_GUARD : _GUARD + n]) != _UNTOUCHED[x.itemsize]).any():
             raise ValueError(f"{owner}: fun wrote beyond grad, which has {n} elements as x has; {FORMS}")
@@ -257,14 +283,14 @@ def _try(owner, fun, jac, args, x):
                 f"write in place, grad[:] = ..., not grad = ...; {FORMS}"
             )
     elif jac is True:
-        pair = fun(point, *args)
+        pair = call(fun, point, *args)
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(f"{owner}: with jac=True fun must return (float, array), got {_kind(pair)}; {FORMS}")
         value, gradient = pair
     else:
-        value = fun(point, *args)
+        value = call(fun, point, *args)
         if callable(jac):
-            gradient = jac(point, *args)
+            gradient = call(jac, point, *args)
     if np.ndim(value) != 0 or not isinstance(value, int | float | np.number) or isinstance(value, np.complexfloating):
         raise TypeError(f"{owner}: fun must return a real number, got {_kind(value)}; {FORMS}")
     if gradient is not None and np.shape(gradient) != (n,):

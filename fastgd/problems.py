@@ -446,14 +446,16 @@ def logistic_regression_facts(problem, n):
 
 
 def _float64(ndim):
-    return lambda v: isinstance(v, np.ndarray) and v.dtype == np.float64 and v.ndim == ndim and v.flags.carray
+    return lambda v: (
+        isinstance(v, np.ndarray) and v.dtype == np.float64 and v.ndim == ndim and v.size > 0 and v.flags.carray
+    )
 
 
 _add(
     LogisticRegression,
     logistic_regression,
     logistic_regression_facts,
-    X=_check.Range("a C-ordered float64 array (rows, n)", lambda v: _float64(2)(v) and v.size > 0),
+    X=_check.Range("a C-ordered float64 array (rows, n)", _float64(2)),
     y=_check.Range("a float64 array of 0 and 1", lambda v: _float64(1)(v) and bool(np.isin(v, (0, 1)).all())),
     l2=nonnegative,
 )
