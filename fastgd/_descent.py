@@ -199,7 +199,7 @@ def descend(value, optimizer, rates, rules, box, state, points, position, path, 
     step, nfev, best = position.step, position.nfev + 1, position.best
     record(path, step - first, points.x, value)
     status = verdict(rules, box, points, step, position.value, value)
-    if value < best or status <= STEP or (nfev == 1 and status == NONFINITE):
+    if status <= STEP or (value < best and status != NONFINITE) or nfev == 1:
         best = value
         keep(points)
     if status == RUNNING:

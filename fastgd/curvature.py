@@ -48,10 +48,10 @@ def sharpness(
     """Find the largest eigenvalue of the Hessian at a point, by power iteration on differences of gradients.
 
     H·v ≈ (g(x + hv) - g(x - hv)) / 2h. Gradient descent on a quadratic is stable below the rate 2 / λ_max, and on
-    anything else near a minimum; above it the steps grow along the eigenvector. Where the eigenvalue of largest
-    size is negative, the iteration goes on with H shifted by it. Then the smallest one is sought in the same way,
-    and `probes` random directions are tried: a curvature below 0 shows that the function is not convex, its
-    absence shows nothing.
+    anything else near a minimum; above it the steps grow along the eigenvector. Where the eigenvalue of largest size is
+    negative, or where there are several of one size, the iteration goes on with H shifted by that size. Then the
+    smallest eigenvalue is sought in the same way, and `probes` random directions are tried: a curvature below 0 shows
+    that the function is not convex, its absence shows nothing.
 
     Parameters
     ----------
@@ -106,9 +106,9 @@ def sharpness(
     args = checked_args(owner, args, compile)
     curvature = _Curvature(owner, prepare(owner, fun, jac, args, at, compile).value_and_grad, args, at)
 
-    largest, direction, converged = curvature.power_iteration(rng, 0.0, tol, max_iterations)
-    if largest < 0:
-        largest, direction, converged = curvature.power_iteration(rng, largest, tol, max_iterations)
+    largest, direction, converged, size = curvature.power_iteration(rng, 0.0, tol, max_iterations)
+    if largest < 0 or not converged:  # eigenvalues λ and -λ, say: shifted by their size, all are positive
+        largest, direction, converged, _ = curvature.power_iteration(rng, -size, tol, max_iterations)
     curvature.power_iteration(rng, largest, tol, max_iterations)
     for _ in range(probes):
         curvature.along(rng.standard_normal(at.size))
@@ -153,12 +153,12 @@ class _Curvature:
         return v, Hv, curvature
 
     def power_iteration(self, rng, shift, tol, max_iterations):
-        """The eigenvalue that is farthest from `shift`, its eigenvector, and whether it converged."""
+        """The eigenvalue that is farthest from `shift`, its eigenvector, whether it converged, and ‖Hv‖ at the end."""
         v = rng.standard_normal(self._at.size)
         for _ in range(max_iterations):
             v, Hv, curvature = self.along(v)
             scale = max(abs(curvature), abs(shift))
             if np.linalg.norm(Hv - curvature * v) <= max(tol * scale, 1e-300):
-                return curvature, v, True
+                return curvature, v, True, float(np.linalg.norm(Hv))
             v = Hv - shift * v
-        return curvature, v / np.linalg.norm(v), False
+        return curvature, v / np.linalg.norm(v), False, float(np.linalg.norm(Hv))

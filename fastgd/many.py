@@ -138,7 +138,10 @@ def _advance(last_nfev, objective, args, optimizer, lr, rules, box, state, point
 
 @kernel
 def descend_many(objective, args, optimizer, lr, rules, box, X0, k, stop, budget, results, state, points, position):
-    """Go on with the problems X0[k:stop] until so many evaluations are done; return where that is, to go on from."""
+    """Go on with the problems X0[k:stop] until so many evaluations are done.
+
+    Returns where that is, to go on from, and how many of the evaluations are left over.
+    """
     starts, box, into, lent = borrowed(X0), borrowed(box), borrowed(results), borrowed(points)
     n = X0.shape[1]
     path = Path(lent.before[:0], lent.before[:0])
@@ -171,7 +174,7 @@ def descend_many(objective, args, optimizer, lr, rules, box, X0, k, stop, budget
         into.status[k] = position.status
         position = Position(RUNNING, 0, 0, np.inf, np.inf, 0.0)
         k += 1
-    return k, position, state
+    return k, position, state, budget
 
 
 def minimize_many(
@@ -336,12 +339,13 @@ class _Team:
                     if self._interrupts.requested or self.stopped:
                         return
                     started = time.perf_counter()
-                    k, position, state = descend_many(
+                    k, position, state, left = descend_many(
                         self._objective.value_and_grad, self._args, self._optimizer, self._lr, self._rules, self._box,
                         self._X0, k, stop, budget, self._results, state, points, position,
                     )  # fmt: skip
                     seconds = max(time.perf_counter() - started, 1e-9)
-                    budget = max(1, int(budget * min(8, CHUNK_SECONDS / seconds)))
+                    done = budget - left  # by which the next chunk is measured: it may meet slower problems
+                    budget = max(1, int(done * min(8, CHUNK_SECONDS / seconds)))
                     if tells:
                         self._tell()
         except BaseException:

@@ -93,8 +93,8 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     Descent
         A NamedTuple with `x`, `fun`, `jac`, `nit`, `nfev`, `success`, `status`. The point is the one of least value
         that was evaluated, or the one at which the run converged; a method that keeps an average is asked for it at
-        the end, and its point counts as one more. Status 0: converged; 3: `max_steps` are done; 4: a value or gradient was
-        not finite (the best point before it is returned; at the very first, x0 with what came); 5: the line search
+        the end, and its point counts as one more. Status 0: converged; 3: `max_steps` are done; 4: a value or gradient
+        was not finite (the best point before it is returned; at the very first, x0 with what came); 5: the line search
         found no lower value; from Python also 7: interrupted by Ctrl-C. `message` tells in words, from Python.
 
     Notes
@@ -399,6 +399,8 @@ def minimize(
 
 def _what_happened(status, run):
     words = f"{MESSAGES[status]} (after {run.nit} steps)"
+    if status == NONFINITE and not np.isfinite(run.points.best_x).all():
+        return f"not finite: a step led to x = {run.points.best_x}"
     if status == NONFINITE:
         x = np.array2string(run.points.x, threshold=8)
         words = (

@@ -105,17 +105,14 @@ def prepare(owner, fun, jac, args, x, compiled, forgiving=False):
     if compiled:
         fun = _compiled(owner, "fun", fun)
         jac = _compiled(owner, "jac", jac) if callable(jac) else jac
+        _compile(owner, "fun", fun, (x, x, *args) if jac is None else (x, *args))
+        if callable(jac):
+            _compile(owner, "jac", jac, (x, *args))
     try:
         _try(owner, fun, jac, args, x)
     except _ObjectiveRaisedError as error:
         if not forgiving:
             raise error.args[0] from None
-    except NumbaError as error:
-        reason = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))
-        raise TypeError(
-            f"{owner}: fun could not be compiled by Numba for x of {x.dtype} and these args ({reason}); write what it "
-            f"supports, or compile=False to run plain Python as it is; {FORMS}"
-        ) from error
     form = _form(fun, jac, compiled)
     return Objective(form, compiled, _calls(jac, x.size))
 
@@ -192,6 +189,19 @@ def _compiled(owner, name, function):
         ) from None
 
 
+def _compile(owner, name, function, arguments):
+    """Compile a function for these arguments, or say in plain words that Numba cannot."""
+    try:
+        function.compile(tuple(map(typeof, arguments)))
+    except Exception as error:  # of what Numba does not support, not all errors are NumbaError
+        lines = [line.strip() for line in str(error).splitlines()]
+        reason = next((line for line in lines[1:] if line), lines[0] if lines else type(error).__name__)
+        raise TypeError(
+            f"{owner}: {name} could not be compiled by Numba for x of {arguments[0].dtype} and these args ({reason}); "
+            f"write what it supports, or compile=False to run plain Python as it is; {FORMS}"
+        ) from error
+
+
 def _form(fun, jac, compiled):
     """The loop's form of an objective: made once, since a function made anew is compiled anew."""
     if jac is None:
@@ -264,8 +274,6 @@ def _try(owner, fun, jac, args, x):
     def call(function, *arguments):
         try:
             return function(*arguments)
-        except NumbaError:
-            raise
         except Exception as error:
             raise _ObjectiveRaisedError(error) from None
 

@@ -436,7 +436,7 @@ def logistic_regression_facts(problem, n):
         gradient = X.T @ (a - y) / n_rows + l2 * w
         hessian = (X * (a * (1 - a))[:, None]).T @ X / n_rows + l2 * np.eye(n)
         eigenvalues = np.linalg.eigvalsh(hessian)
-        if eigenvalues[0] <= 1e-12 * eigenvalues[-1]:
+        if eigenvalues[0] <= 1e-12 * (X * X).mean():
             return none
         if abs(gradient).max() < 1e-14 * (1 + abs(X).max()):
             value = np.mean(np.logaddexp(0, -z) + (1 - y) * z) + 0.5 * l2 * w @ w

@@ -12,9 +12,10 @@ def scipy_method(optimizer=Adam(), lr=1e-2):
     """Return a method for ``scipy.optimize.minimize(fun, x0, jac=..., method=...)``.
 
     Compiled functions (`fun` and `jac` both) run in compiled code, others as the Python that they are. Without `jac`
-    forward differences are taken, as SciPy's own methods do. Of SciPy's arguments it takes `args`, `jac`, `bounds`, `tol` (as
-    gtol) and `callback`, which is called as SciPy does (after every step of Python functions, and between chunks of
-    about 40 ms of compiled ones); `options` may have `gtol`, `ftol`, `xtol` and `maxiter`, with the defaults of `minimize`.
+    forward differences are taken, as SciPy's own methods do. Of SciPy's arguments it takes `args`, `jac`, `bounds`,
+    `tol` (as gtol) and `callback`, which is called as SciPy does (after every step of Python functions, and between
+    chunks of about 40 ms of compiled ones); `options` may have `gtol`, `ftol`, `xtol` and `maxiter`, with the defaults
+    of `minimize`.
 
     Parameters
     ----------
@@ -36,7 +37,8 @@ def scipy_method(optimizer=Adam(), lr=1e-2):
     >>> def slope(x):
     ...     return 2 * x
     >>> from scipy.optimize import minimize  # doctest: +SKIP
-    >>> minimize(bowl, [1.0, 2.0], jac=slope, method=fastgd.scipy_method(fastgd.SGD(), lr=0.25)).success  # doctest: +SKIP
+    >>> method = fastgd.scipy_method(fastgd.SGD(), lr=0.25)
+    >>> minimize(bowl, [1.0, 2.0], jac=slope, method=method).success  # doctest: +SKIP
     True
     """
 
