@@ -242,7 +242,7 @@ def minimize_many(
     >>> result = fastgd.minimize_many(
     ...     distance, np.zeros((3, 2)), args=(centres, 0.5), optimizer=fastgd.SGD(), lr=0.5
     ... )
-    >>> result.x.round(6)
+    >>> result.x.round(4)
     array([[1., 2.],
            [3., 4.],
            [0., 0.]])

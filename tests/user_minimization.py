@@ -4,6 +4,7 @@ import numpy as np
 from user_rules import Averaged
 
 import fastgd
+from fastgd.minimization import descent_chunk
 from fastgd.problems import Rosenbrock
 
 
@@ -47,5 +48,6 @@ def averaged(x0, centre):
 if __name__ == "__main__":
     found = minimize_ellipse(np.zeros(2), fastgd.Adam(), 0.1, 5000, 1e-9, np.array([1.0, 2.0]))
     again = minimize_banana(np.array([-1.2, 1.0]))
-    hits = [sum(f.stats.cache_hits.values()) for f in (minimize_ellipse, minimize_banana)]
+    fastgd.minimize(Rosenbrock(), [-1.2, 1.0], max_steps=3)
+    hits = [sum(f.stats.cache_hits.values()) for f in (minimize_ellipse, minimize_banana, descent_chunk)]
     print(found.success, again.success, *hits)
