@@ -143,8 +143,8 @@ def _curves(n):
     return true[:, :1] * np.exp(-true[:, 1:] * _TIMES) + 0.01 * rng.normal(size=(n, 20))
 
 
-# The fastest of those that were tried (with which all curves converge): a hundred evaluations on average, Adam takes twice as many. Ten times
-# as strict as for BFGS, whose last steps go farther: both then end equally near the minimum (see `accuracy`).
+# The fastest of those that were tried (with which all curves converge): some hundred evaluations, Adam takes twice as
+# many. Ten times as strict as for BFGS, whose last steps go farther: both then end equally near (see `accuracy`).
 FIT = {"optimizer": fastgd.Momentum(beta=0.8), "lr": 0.8, "gtol": 1e-7}
 
 

@@ -5,7 +5,8 @@ Each error names the argument, what was expected and what came.
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ class Range(NamedTuple):
 class OneOf(tuple):
     """Names of which a field holds one, as its position: strings in a named tuple are slow to hand over."""
 
-    def code(self, owner, field, value):
+    def convert(self, owner, field, value):
         """Return the position of a name (a position stands for itself)."""
         if isinstance(value, str) and value in self:
             return self.index(value)
@@ -79,11 +80,40 @@ class Layout:
         return parts
 
 
+at_least_one = Range("a finite number, 1 or larger", lambda v: 1 <= v < math.inf)
 positive = Range("a positive finite number", lambda v: 0 < v < math.inf)
 nonnegative = Range("a finite number, 0 or larger", lambda v: 0 <= v < math.inf)
 unit_interval = Range("a number in [0, 1)", lambda v: 0 <= v < 1)
+share = Range("a number in [0, 1]", lambda v: 0 <= v <= 1)
 finite = Range("a finite number", math.isfinite)
 layout = Layout()
+
+
+class Numbers(NamedTuple):
+    """What a field that holds a tuple of numbers must be, each of them in a range."""
+
+    within: Range
+    increasing: bool = False
+
+    def convert(self, owner, field, value):
+        """Return the numbers as a tuple of floats, which has one type whatever they were."""
+        listed = isinstance(value, Sequence | np.ndarray) and getattr(value, "ndim", 1) == 1
+        if not listed or isinstance(value, str | bytes):
+            raise TypeError(f"{owner}: {field} must be a tuple of numbers, got {value!r}")
+        if len(value) == 0:  # of which there is no type in compiled code either
+            raise ValueError(f"{owner}: {field} must have at least one number")
+        numbers = tuple(number(owner, f"{field}[{i}]", item, self.within) for i, item in enumerate(value))
+        if self.increasing and any(after <= before for before, after in pairwise(numbers)):
+            raise ValueError(f"{owner}: {field} must be increasing, got {numbers}")
+        return numbers
+
+
+def in_order(thing, low, high):
+    """Raise unless one field of a named tuple is at most another."""
+    if getattr(thing, low) > getattr(thing, high):
+        raise ValueError(
+            f"{type(thing).__name__}: {low} must be at most {high}, {getattr(thing, high)}, got {getattr(thing, low)}"
+        )
 
 
 def number(owner, name, value, within=finite):
@@ -141,8 +171,8 @@ def array(owner, name, value, ndim, dtype=None):
         For error messages.
     value : array_like
         What the user gave.
-    ndim : int
-        The number of dimensions it must have.
+    ndim : int or None
+        The number of dimensions it must have; None for any.
     dtype : dtype, optional
         The dtype to convert to; by default the value's own.
 
@@ -158,7 +188,7 @@ def array(owner, name, value, ndim, dtype=None):
         raise TypeError(
             f"{owner}: {name} must hold real numbers (float32, float64, float16 or integers), got dtype {given.dtype}"
         )
-    if given.ndim != ndim:
+    if ndim is not None and given.ndim != ndim:
         hint = f"; use {name}.reshape(-1, 1) for one feature" if (given.ndim, ndim) == (1, 2) else ""
         raise ValueError(f"{owner}: {name} must be {_ARRAYS[ndim]}, got shape {given.shape}{hint}")
     if dtype is None:

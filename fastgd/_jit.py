@@ -260,15 +260,18 @@ def _arguments(sig):
 def _importable(argument_types):
     """Whether a later process can find these types again.
 
-    Not those of a script or of a function's inside, nor that of a compiled function passed as a value, which is known
-    by its address.
+    Not those of a script, of a function's inside, or of a module that was imported twice and is the other one now; nor
+    that of a compiled function that is passed as a value, which is known by its address.
     """
     for kind in argument_types:
         if isinstance(kind, numba_types.Dispatcher):
             return False
         if isinstance(kind, numba_types.BaseNamedTuple):
             cls = kind.instance_class
-            if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+            found = sys.modules.get(cls.__module__)
+            for name in cls.__qualname__.split("."):
+                found = getattr(found, name, None)
+            if cls.__module__ == "__main__" or found is not cls:
                 return False
         if isinstance(kind, numba_types.BaseTuple) and not _importable(kind.types):
             return False

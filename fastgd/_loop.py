@@ -13,7 +13,7 @@ from fastgd._jit import kernel
 from fastgd._simd import prefetch_rows, scale_and_compare
 from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
-from fastgd.clipping import norm
+from fastgd.clipping.norms import largest, norm
 from fastgd.gradients import add_rows, rows_ahead, sum_of_weights
 from fastgd.updates import update
 from fastgd.verbs import clip, descend_rows, descends_rows
@@ -187,7 +187,7 @@ def train(
             sums[LAST_NORM] = length
             steps += 1
             if status == RUNNING:
-                at[CLIPPED] += clip(rule, length, grads)
+                at[CLIPPED] += clip(rule, length, params, grads)
                 update(optimizer, lr, grads, state, params)
         else:
             at[SKIPPED] += 1
@@ -208,15 +208,6 @@ def train(
             break
     at[STEP], at[LOW], at[DONE], at[STEPS] = step, low, done, steps
     return status, written
-
-
-@kernel(merge=True)
-def largest(grads):
-    """The largest absolute value."""
-    most = grads.dtype.type(0)
-    for i in range(grads.size):
-        most = max(most, abs(grads[i]))
-    return most
 
 
 @kernel(merge=True)

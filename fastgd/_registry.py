@@ -35,6 +35,7 @@ class ScheduleKernels(NamedTuple):
     """What a schedule can do."""
 
     learning_rate: typing.Callable
+    ends_at: typing.Callable
 
 
 class ModelKernels(NamedTuple):
@@ -61,6 +62,7 @@ class ClippingKernels(NamedTuple):
 
     clip: typing.Callable
     clips: bool
+    check: typing.Callable
 
 
 _REGISTRATION = {
@@ -74,7 +76,7 @@ _REGISTRATION = {
 _registered: dict[type, NamedTuple] = {}
 
 
-def register_optimizer(cls, init, update, eval_params=None, plain=None, elementwise=False, **ranges):
+def register_optimizer(cls, init, update, eval_params=None, plain=None, elementwise=False, check=None, **ranges):
     """Make a NamedTuple an optimiser.
 
     Parameters
@@ -96,6 +98,8 @@ def register_optimizer(cls, init, update, eval_params=None, plain=None, elementw
         belongs to it, so that threads can share a large vector; or ``elementwise(optimizer) -> bool``, plain Python.
         The state's arrays that are as long as the vector are then cut with it, and every thread has the others to
         itself; one named `first` is given the number of the range's first parameter.
+    check : callable, optional
+        ``check(optimizer)``, plain Python: raises ValueError where fields do not go together.
     **ranges
         For each field, what its values must be: `unit_interval`, `positive`, `nonnegative`, `finite` or
         ``one_of(names)``.
@@ -135,7 +139,7 @@ def register_optimizer(cls, init, update, eval_params=None, plain=None, elementw
         plain=plain and _compiled(plain),
         elementwise=elementwise,
     )
-    _register(cls, kernels, ranges)
+    _register(cls, kernels, ranges, check)
 
 
 @_jit.kernel
@@ -144,20 +148,30 @@ def copy_params(optimizer, state, params, out):
     out[:] = params
 
 
-def register_schedule(cls, rate, **ranges):
+def register_schedule(cls, rate, ends_at=None, check=None, **ranges):
     """Make a NamedTuple a learning-rate schedule.
 
     Parameters
     ----------
     cls : type
-        A NamedTuple of numbers.
+        A NamedTuple of numbers, of tuples of numbers, or of other schedules.
     rate : callable
         ``rate(schedule, t) -> float``, the learning rate at time t >= 0: in epochs, fractional, in `fit`; in
         steps in `minimize`.
+    ends_at : callable, optional
+        ``ends_at(schedule) -> float``, plain Python: the time at which the schedule has done all that it does, for
+        the warning of `fit` where a run is shorter; 0 for one that never ends. By default it is the field
+        `duration`, if there is one.
+    check : callable, optional
+        ``check(schedule)``, plain Python: raises ValueError where fields do not go together.
     **ranges
         For each field, what its values must be.
     """
-    _register(cls, ScheduleKernels(_compiled(rate)), ranges)
+    _register(cls, ScheduleKernels(_compiled(rate), ends_at or _duration), ranges, check)
+
+
+def _duration(schedule):
+    return getattr(schedule, "duration", 0)
 
 
 def register_model(
@@ -245,7 +259,7 @@ def register_objective(cls, value_and_grad, **ranges):
     _register(cls, ObjectiveKernels(_compiled(value_and_grad)), ranges)
 
 
-def register_clipping(cls, clip, clips=True, **ranges):
+def register_clipping(cls, clip, clips=True, check=None, **ranges):
     """Make a NamedTuple a clipping rule.
 
     Parameters
@@ -253,14 +267,21 @@ def register_clipping(cls, clip, clips=True, **ranges):
     cls : type
         A NamedTuple of numbers.
     clip : callable
-        ``clip(rule, norm, grads) -> bool``: modifies a finite gradient in place, given its Euclidean norm, and
-        returns whether anything changed.
+        ``clip(rule, norm, params, grads) -> bool``: modifies a finite gradient in place, given its Euclidean norm
+        and the parameters, and returns whether anything changed.
     clips : bool
         Whether it ever changes anything.
+    check : callable, optional
+        ``check(rule, params)``, plain Python: raises ValueError where a rule does not suit the parameters. Called by
+        `fit`.
     **ranges
         For each field, what its values must be.
     """
-    _register(cls, ClippingKernels(_compiled(clip), clips), ranges)
+    _register(cls, ClippingKernels(_compiled(clip), clips, check or _suits_all), ranges)
+
+
+def _suits_all(rule, params):
+    pass
 
 
 def register_line_search(cls, **ranges):
@@ -286,6 +307,17 @@ def kernels_for(verb, kind, thing):
         raise TypeError(f"{verb}: expected {what}, got the class {thing.__name__} itself; write {thing.__name__}()")
     name = thing if isinstance(thing, types.Type) else cls.__name__
     raise TypeError(f"{verb}: expected {what}, got {name}, which is not registered as one (see {how})")
+
+
+class Held(NamedTuple):
+    """What a field is registered with that holds a thing of a kind: another optimiser, another schedule."""
+
+    kind: type
+
+    def convert(self, owner, field, value):
+        """Return the thing, if it is one."""
+        kernels_for(f"{owner}: {field}", self.kind, value)
+        return value
 
 
 def _compiled(function):
@@ -321,9 +353,7 @@ class _Field:
             self.numba_type = types.int64
 
     def convert(self, value):
-        if isinstance(self.within, _check.OneOf):
-            return self.within.code(self.owner, self.name, value)
-        if isinstance(self.within, _check.Layout):
+        if hasattr(self.within, "convert"):
             return self.within.convert(self.owner, self.name, value)
         if self.numba_type is types.boolean:
             return _check.boolean(self.owner, self.name, value)
@@ -336,8 +366,22 @@ class _Field:
             raise ValueError(f"{self.owner}: {self.name} must be {self.within.words}, got {value!r}")
         return value
 
+    def type_in_compiled_code(self, given):
+        if self.numba_type is None and hasattr(self.within, "convert") and not isinstance(self.within, _check.Layout):
+            return _with_floats(types.unliteral(given))
+        return self.numba_type or types.unliteral(given)
+
     def shown(self, value):
         return repr(self.within[value] if isinstance(self.within, _check.OneOf) else value)
+
+
+def _with_floats(kind):
+    """The type of a number, or of a tuple of them, once its numbers are floats."""
+    if isinstance(kind, types.Number):
+        return types.float64
+    if isinstance(kind, types.UniTuple | types.Tuple):
+        return types.BaseTuple.from_types([_with_floats(types.unliteral(item)) for item in kind.types])
+    return kind
 
 
 def _check_on_construction(cls, fields, check):
@@ -417,7 +461,7 @@ def _construct_in_compiled_code(cls, fields, defaults):
                 raise TypingError(f"{cls.__name__}: {error}") from None
             arguments = [argument_type(self.context, field, given) for field in fields]
             result = types.BaseTuple.from_types(
-                [field.numba_type or types.unliteral(kind) for field, kind in zip(fields, arguments, strict=True)], cls
+                [field.type_in_compiled_code(kind) for field, kind in zip(fields, arguments, strict=True)], cls
             )
             return Signature(result, tuple(arguments), None, pysig=python_signature)
 

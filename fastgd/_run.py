@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgd import _loop
-from fastgd._jit import kernel
 from fastgd._loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, train
 from fastgd._threads import run_all
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.gradients import add_blocks, sum_blocks
+from fastgd.schedules.plateau import ReduceOnPlateau, look_at_loss, new_plateau_state, reduced
+from fastgd.schedules.values import fill_rates
 from fastgd.verbs import eval_params, init_state, learning_rate, make_scratch
 
-_RATES = 1 << 14  # the rates of so many steps are computed ahead
+_RATES = 1 << 14  # the rates of at most so many steps are computed ahead,
+_FIRST_RATES = 1 << 10  # and of so many at first: a schedule takes up to 50 ns for each
 _HISTORY_ROWS = 1 << 12  # epochs in a chunk
 _FIRST_WORK = 1 << 19  # rows times parameters in the first chunk, of which nothing is known yet
 _PART_NUMBERS = 1 << 25  # of X, that are gone through without looking for Ctrl-C
@@ -37,7 +39,10 @@ class Run:
     """A run under way."""
 
     def __init__(self, model, optimizer, rule, schedule, data, plan, params, threads):
-        self.model, self.optimizer, self.rule, self.schedule = model, optimizer, rule, schedule
+        self.model, self.optimizer, self.rule = model, optimizer, rule
+        self.plateau = schedule if isinstance(schedule, ReduceOnPlateau) else None
+        self.schedule = schedule if self.plateau is None else self.plateau.schedule
+        self.plateau_state = new_plateau_state()
         self.data, self.plan, self.params, self.threads = data, plan, params, threads
         self.n_rows = data.order.size
         self.steps_per_epoch = -(-self.n_rows // plan.batch_size)
@@ -127,10 +132,21 @@ class Run:
     def _fill_rates(self):
         """See to it that the rate of the next step is there."""
         if not isinstance(self.schedule, tuple):
-            self.rates = np.array([self.schedule])
+            self.rates = self._reduced(np.array([self.schedule]))
         elif not self._first_step <= self.step <= self._first_step + self.rates.size - _loop.SINGLE_ROWS:
-            self._first_step, self.rates = self.step, np.empty(_RATES)
-            fill_rates(self.schedule, self._first_step, 1 / self.steps_per_epoch, self.rates)
+            self._first_step, self.rates = self.step, np.empty(min(_RATES, max(_FIRST_RATES, 4 * self.rates.size)))
+            steps = np.arange(self._first_step, self._first_step + self.rates.size)
+            # Divided, not multiplied by 1 / steps_per_epoch: so that whole epochs are whole numbers.
+            fill_rates(self.schedule, steps / self.steps_per_epoch, self.rates)
+            self.rates = self._reduced(self.rates)
+
+    def _reduced(self, rates):
+        return rates if self.plateau is None else reduced(self.plateau, self.plateau_state, rates)
+
+    def look_at_loss(self, loss):
+        """Reduce the rate where the loss of the epoch just completed calls for that."""
+        if self.plateau is not None and look_at_loss(self.plateau, self.plateau_state, loss):
+            self.rates = np.empty(0)  # those computed ahead are out of date
 
     def _sum_batch(self, limits):
         """Sum the blocks of the batch under way on several threads; return whether it is complete."""
@@ -199,7 +215,9 @@ class Run:
 
     def last_lr(self):
         """The rate of the last step."""
-        return learning_rate(self.schedule, max(0, self.step - 1) / self.steps_per_epoch)
+        if self.position.at[LOW] == 0 and len(self.history):  # after an epoch: a plateau may have changed the next
+            return float(self.history[-1, _loop.HISTORY.index("lr")])
+        return float(self._reduced(learning_rate(self.schedule, max(0, self.step - 1) / self.steps_per_epoch)))
 
     def running_loss(self):
         """The mean loss of the epoch under way, or of the last one where a new one has not begun."""
@@ -225,20 +243,13 @@ class Run:
 
     def arrays(self):
         """The arrays that change as the run goes on."""
-        return [self.params, *flat(self.state), *self.position]
+        return [self.params, *flat(self.state), *self.position, self.plateau_state]
 
     def restore(self, values):
         """Set those arrays back; the order of rows is filled anew."""
         for array, value in zip(self.arrays(), values, strict=True):
             array[...] = value
         self.position.at[FILLED] = 0
-
-
-@kernel
-def fill_rates(schedule, first_step, epochs_per_step, rates):
-    """Write the rates of the steps from `first_step` on."""
-    for i in range(rates.size):
-        rates[i] = learning_rate(schedule, (first_step + i) * epochs_per_step)
 
 
 def flat(state):

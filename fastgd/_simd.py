@@ -6,20 +6,41 @@ accumulator a row, so that each vector of weights is loaded once for all of them
 additions run side by side. Columns beyond a multiple of the lanes are loaded under a mask, so any number of
 columns is taken, and nothing beyond a row's end is touched.
 
-A vector has 64 bytes; LLVM splits it where the machine's are narrower.
+A vector is as wide as the machine's registers, and as many rows are taken together as there are registers for. Vectors
+of 64 bytes everywhere, which LLVM splits where registers are narrower, needed 32 accumulators of the 16 registers of
+AVX2: the products of rows of 32 columns in the nearest cache took 3.0 ns a row, where half as many rows in half
+vectors take 1.0.
 """
+
+from typing import NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-TILE = 16  # rows that are taken together
-_VECTOR_BYTES = 64
+TILE = 16  # rows whose places, products and factors lie side by side
 _CACHE_LINE = 64
 _COLUMNS_TO_ALIGN = 64  # fewer are not worth another, masked vector
 _CHAINS = 4  # independent sums of a column's TILE products: one chain of 16 additions waits for its latencies
 
 _i32, _i64 = ir.IntType(32), ir.IntType(64)
+
+
+class MachineVectors(NamedTuple):
+    """What the machine's vector registers have room for."""
+
+    n_bytes: int  # of a register
+    rows_together: int  # rows that have an accumulator or a factor each
+
+
+def machine_vectors(features):
+    """The vectors of a machine with these features, as LLVM lists them ("+avx2,-avx512f,...").
+
+    A vector wider than a register is split by LLVM, and counts as often against the registers.
+    """
+    if "+avx512f" in features:
+        return MachineVectors(64, 16)  # 32 registers
+    return MachineVectors(32 if "+avx" in features else 16, 8)  # 16 registers, or no fewer
 
 
 class _Vectors:
@@ -29,7 +50,9 @@ class _Vectors:
         self.builder = builder
         self.element = context.get_data_type(dtype)
         self.itemsize = context.get_abi_sizeof(self.element)
-        self.lanes = lanes or _VECTOR_BYTES // self.itemsize
+        machine = machine_vectors(context.codegen().magic_tuple()[2])
+        self.lanes = lanes or machine.n_bytes // self.itemsize
+        self.rows_together = machine.rows_together
         self.vector = ir.VectorType(self.element, self.lanes)
         self.zero = ir.Constant(self.vector, None)
 
@@ -73,11 +96,13 @@ class _Vectors:
         return self.builder.extract_element(vector, _i32(0))
 
     def first_lanes(self, count):
-        """The mask of so many lanes."""
-        indices = ir.VectorType(_i64, self.lanes)
+        """The mask of so many lanes, an integer."""
+        integer = ir.IntType(8 * self.itemsize)  # as wide as a number: one comparison is the mask, on AVX2 too
+        indices = ir.VectorType(integer, self.lanes)
+        count = self.builder.trunc(count, integer) if integer.width < count.type.width else count
         limit = self.builder.insert_element(ir.Constant(indices, ir.Undefined), count, _i32(0))
         every_limit = self.shuffle(limit, limit, [0] * self.lanes)
-        return self.builder.icmp_unsigned("<", ir.Constant(indices, list(range(self.lanes))), every_limit)
+        return self.builder.icmp_signed("<", ir.Constant(indices, list(range(self.lanes))), every_limit)
 
     def _call(self, name, result, arguments):
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
@@ -97,6 +122,12 @@ class _Matrix(_Vectors):
         """A pointer to a row's first element."""
         return self.builder.gep(self.data, [self.builder.mul(index, self.columns)])
 
+    def for_each_part_of_a_tile(self, start, emit):
+        """Emit the work on a tile, as many rows together as there are registers for: `emit(first_row)`."""
+        stop = self.builder.add(start, _i64(TILE))
+        with cgutils.for_range_slice(self.builder, start, stop, _i64(self.rows_together), inc=True) as (first, _):
+            emit(first)
+
     def for_each_vector(self, emit):
         """Emit a loop over the columns: `emit(first_column, mask)`, the mask None but at the ends of a row.
 
@@ -104,9 +135,9 @@ class _Matrix(_Vectors):
         crosses into a next one (24 became 19 ns a row of 256 columns in the cache).
         """
         builder = self.builder
-        lanes, line = _i64(self.lanes), _i64(_VECTOR_BYTES)
+        lanes, line = _i64(self.lanes), _i64(self.lanes * self.itemsize)
         row_bytes = builder.mul(self.columns, _i64(self.itemsize))
-        past_line = builder.and_(builder.ptrtoint(self.data, _i64), _i64(_VECTOR_BYTES - 1))
+        past_line = builder.and_(builder.ptrtoint(self.data, _i64), _i64(self.lanes * self.itemsize - 1))
         uneven = builder.icmp_unsigned("!=", builder.urem(row_bytes, line), _i64(0))
         short = builder.icmp_unsigned("<", self.columns, _i64(_COLUMNS_TO_ALIGN))
         before_line = builder.udiv(builder.sub(line, past_line), _i64(self.itemsize))
@@ -157,7 +188,7 @@ def locate_rows(typing_context, X, rows, first, places, start):
 
 def _row_pointers(context, builder, matrix, places_type, places, start):
     places = builder.gep(_data(context, builder, places_type, places), [start])
-    addresses = [builder.load(builder.gep(places, [_i64(r)])) for r in range(TILE)]
+    addresses = [builder.load(builder.gep(places, [_i64(r)])) for r in range(matrix.rows_together)]
     return [builder.inttoptr(address, matrix.element.as_pointer()) for address in addresses]
 
 
@@ -171,23 +202,28 @@ def dot_rows(typing_context, X, places, start, w, out):
     def emit(context, builder, signature, arguments):
         X_type, places_type, _, w_type, out_type = signature.args
         matrix = _Matrix(context, builder, X_type, arguments[0])
-        pointers = _row_pointers(context, builder, matrix, places_type, arguments[1], arguments[2])
         weights = _data(context, builder, w_type, arguments[3])
-        sums = [cgutils.alloca_once_value(builder, matrix.zero) for _ in range(TILE)]
-        for total in sums:  # the slot is made at the function's entry, but the tile begins here
-            builder.store(matrix.zero, total)
+        out = _data(context, builder, out_type, arguments[4])
+        sums = [cgutils.alloca_once_value(builder, matrix.zero) for _ in range(matrix.rows_together)]
 
-        def add_products(column, mask):
-            weight = matrix.load(builder.gep(weights, [column]), mask)
-            for pointer, total in zip(pointers, sums, strict=True):
-                x = matrix.load(builder.gep(pointer, [column]), mask)
-                builder.store(matrix.multiply_add(x, weight, builder.load(total)), total)
+        def tile_part(start):
+            pointers = _row_pointers(context, builder, matrix, places_type, arguments[1], start)
+            for total in sums:  # the slot is made at the function's entry, but the tile begins here
+                builder.store(matrix.zero, total)
 
-        matrix.for_each_vector(add_products)
-        out = builder.gep(_data(context, builder, out_type, arguments[4]), [arguments[2]])
-        for lane in range(0, TILE, matrix.lanes):
-            vectors = [builder.load(total) for total in sums[lane : lane + matrix.lanes]]
-            matrix.store(_sums_of_lanes(builder, matrix, vectors), builder.gep(out, [_i64(lane)]))
+            def add_products(column, mask):
+                weight = matrix.load(builder.gep(weights, [column]), mask)
+                for pointer, total in zip(pointers, sums, strict=True):
+                    x = matrix.load(builder.gep(pointer, [column]), mask)
+                    builder.store(matrix.multiply_add(x, weight, builder.load(total)), total)
+
+            matrix.for_each_vector(add_products)
+            for lane in range(0, matrix.rows_together, matrix.lanes):
+                vectors = [builder.load(total) for total in sums[lane : lane + matrix.lanes]]
+                place = builder.gep(out, [builder.add(start, _i64(lane))])
+                matrix.store(_sums_of_lanes(builder, matrix, vectors), place)
+
+        matrix.for_each_part_of_a_tile(arguments[2], tile_part)
         return context.get_dummy_value()
 
     return types.none(X, places, types.uint64, w, out), emit
@@ -213,31 +249,36 @@ def add_weighted_rows(typing_context, X, places, start, factors, first, out):
     """Add TILE rows, each times its factor: out[j] += Σ_r factors[first + r] · column j of that at places[start + r].
 
     X : C-ordered (n, d); places : of `locate_rows`; start : uint64; factors : X's dtype; first : uint64;
-    out : at least d.
+    out : whole vectors, at least d. (Under a mask, a store of AVX2 takes ten times as long as any other.)
     """
 
     def emit(context, builder, signature, arguments):
         X_type, places_type, _, factors_type, _, out_type = signature.args
         matrix = _Matrix(context, builder, X_type, arguments[0])
-        pointers = _row_pointers(context, builder, matrix, places_type, arguments[1], arguments[2])
-        scalars = builder.gep(_data(context, builder, factors_type, arguments[3]), [arguments[4]])
-        factors = [matrix.splat(builder.load(builder.gep(scalars, [_i64(r)]))) for r in range(TILE)]
+        scalars = _data(context, builder, factors_type, arguments[3])
         out = _data(context, builder, out_type, arguments[5])
+        to_factors = builder.sub(arguments[4], arguments[2])
 
-        def add_products(column, mask):
-            # What was there comes in last: the tile before may still be working on it.
-            target = builder.gep(out, [column])
-            sums = [matrix.zero] * _CHAINS
-            for r, (pointer, factor) in enumerate(zip(pointers, factors, strict=True)):
-                x = matrix.load(builder.gep(pointer, [column]), mask)
-                chain, fresh = r % _CHAINS, r < _CHAINS
-                sums[chain] = builder.fmul(x, factor) if fresh else matrix.multiply_add(x, factor, sums[chain])
-            while len(sums) > 1:
-                sums = [builder.fadd(a, b) for a, b in zip(sums[0::2], sums[1::2], strict=True)]
-            sums[0] = builder.fadd(sums[0], matrix.load(target, mask))
-            matrix.store(sums[0], target, mask)
+        def tile_part(start):
+            pointers = _row_pointers(context, builder, matrix, places_type, arguments[1], start)
+            first = builder.gep(scalars, [builder.add(start, to_factors)])
+            factors = [matrix.splat(builder.load(builder.gep(first, [_i64(r)]))) for r in range(len(pointers))]
 
-        matrix.for_each_vector(add_products)
+            def add_products(column, mask):
+                # What was there comes in last: the tile before may still be working on it.
+                target = builder.gep(out, [column])
+                sums = [matrix.zero] * _CHAINS
+                for r, (pointer, factor) in enumerate(zip(pointers, factors, strict=True)):
+                    x = matrix.load(builder.gep(pointer, [column]), mask)
+                    chain, fresh = r % _CHAINS, r < _CHAINS
+                    sums[chain] = builder.fmul(x, factor) if fresh else matrix.multiply_add(x, factor, sums[chain])
+                while len(sums) > 1:
+                    sums = [builder.fadd(a, b) for a, b in zip(sums[0::2], sums[1::2], strict=True)]
+                matrix.store(builder.fadd(sums[0], matrix.load(target)), target)
+
+            matrix.for_each_vector(add_products)
+
+        matrix.for_each_part_of_a_tile(arguments[2], tile_part)
         return context.get_dummy_value()
 
     return types.none(X, places, types.uint64, factors, types.uint64, out), emit

@@ -15,23 +15,25 @@ from numba.extending import intrinsic
 def borrowed(typing_context, value):
     """The same array, or tuple of arrays, without its owner; other values as they are."""
 
-    def without_owner(context, builder, kind, value):
-        if isinstance(kind, types.Array):
-            view = context.make_array(kind)(context, builder, value)
-            view.meminfo = cgutils.get_null_value(view.meminfo.type)
-            view.parent = cgutils.get_null_value(view.parent.type)
-            return view._getvalue()
-        if isinstance(kind, types.BaseTuple):
-            items = cgutils.unpack_tuple(builder, value, len(kind))
-            return context.make_tuple(
-                builder, kind, [without_owner(context, builder, *item) for item in zip(kind.types, items, strict=True)]
-            )
-        return value
-
     def emit(context, builder, signature, arguments):
         return without_owner(context, builder, signature.args[0], arguments[0])
 
     return value(value), emit
+
+
+def without_owner(context, builder, kind, value):
+    """Emit the value of an array, or of a tuple of arrays, without its owner; other values as they are."""
+    if isinstance(kind, types.Array):
+        view = context.make_array(kind)(context, builder, value)
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.parent = cgutils.get_null_value(view.parent.type)
+        return view._getvalue()
+    if isinstance(kind, types.BaseTuple):
+        items = cgutils.unpack_tuple(builder, value, len(kind))
+        return context.make_tuple(
+            builder, kind, [without_owner(context, builder, *item) for item in zip(kind.types, items, strict=True)]
+        )
+    return value
 
 
 @intrinsic

@@ -6,21 +6,10 @@ An epoch's order follows from the seed and the number of the epoch alone, so tha
 import numpy as np
 
 from fastgd._jit import kernel
+from fastgd._random import GOLDEN, mix
 
 ORDERS = ("shuffled", "block-shuffled", "sequential")
 SHUFFLED, BLOCK_SHUFFLED, SEQUENTIAL = range(len(ORDERS))
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # SplitMix64's step, from the golden ratio
-
-
-@kernel(inline=True)
-def _mix(x):
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a counter becomes a random number.
-
-    Numbers from a counter do not wait for one another, as those of a generator with a state do.
-    """
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 @kernel(inline=True)
@@ -34,8 +23,8 @@ def _shuffle(order, low, high, stop, stream):
     one, mask, half = np.uint64(1), np.uint64(0xFFFFFFFF), np.uint64(32)
     size, stop = np.uint64(high) - low, max(np.uint64(stop), one)
     while size > stop:
-        stream += _GOLDEN
-        bits = _mix(stream)
+        stream += GOLDEN
+        bits = mix(stream)
         last, other = low + size - one, low + (((bits & mask) * size) >> half)
         order[last], order[other] = order[other], order[last]
         size -= one
@@ -73,13 +62,13 @@ def go_on_filling(order, pool, kind, seed, epoch, block, window, filled, count):
     of "block-shuffled" the places not yet settled hold whole blocks, which can be fetched in one go meanwhile.
     """
     n, zero, one = np.uint64(order.size), np.uint64(0), np.uint64(1)
-    stream = _mix(np.uint64(seed) ^ _mix(np.uint64(epoch) + one))
+    stream = mix(np.uint64(seed) ^ mix(np.uint64(epoch) + one))
     if kind == BLOCK_SHUFFLED:
         if filled == 0:
             _lay_out_blocks(order, pool, stream, np.uint64(block))
         size, low = np.uint64(window), np.uint64(filled)
         while low < min(np.uint64(filled + count), n):
-            _shuffle(order, low, min(low + size, n), one, _mix(stream + low))
+            _shuffle(order, low, min(low + size, n), one, mix(stream + low))
             low += size
         return min(np.int64(low), order.size)
     if filled == 0:
@@ -89,7 +78,7 @@ def go_on_filling(order, pool, kind, seed, epoch, block, window, filled, count):
         return order.size
     done = np.uint64(filled)
     stop = n - min(done + np.uint64(count), n)
-    _shuffle(order, zero, n - done, stop, stream + done // np.uint64(2) * _GOLDEN)
+    _shuffle(order, zero, n - done, stop, stream + done // np.uint64(2) * GOLDEN)
     return min(filled + count, order.size)
 
 
@@ -128,10 +117,10 @@ def split(seed, low, high, held_out, rest, n_held_out):
         How many have been held out so far.
     """
     size, n_rows, chosen = np.uint64(held_out.size), np.uint64(held_out.size + rest.size), np.uint64(n_held_out)
-    stream = _mix(np.uint64(seed))  # an epoch's order comes from another
+    stream = mix(np.uint64(seed))  # an epoch's order comes from another
     half = np.uint64(32)
     for row in range(np.uint64(low), np.uint64(high)):
-        bits = _mix(stream + (row + np.uint64(1)) * _GOLDEN) >> half
+        bits = mix(stream + (row + np.uint64(1)) * GOLDEN) >> half
         if (bits * (n_rows - row)) >> half < size - chosen:
             held_out[chosen] = row
             chosen += np.uint64(1)

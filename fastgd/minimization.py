@@ -36,11 +36,12 @@ from fastgd._descent import (
 from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
 from fastgd._registry import OptimizerKernels, ScheduleKernels, kernels_for
-from fastgd._run import fill_rates
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam
+from fastgd.schedules import ReduceOnPlateau
+from fastgd.schedules.values import fill_rates
 from fastgd.verbs import PASTED, eval_params, init_state, kernels_in_compiled_code, learning_rate
 
 CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
@@ -432,6 +433,8 @@ def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
     if isinstance(lr, Armijo):
         if not is_plain(optimizer):
             raise ValueError(f"{owner}: lr=Armijo(...) goes with optimizer=SGD(), got {optimizer}")
+    elif isinstance(lr, ReduceOnPlateau):
+        raise ValueError(f"{owner}: lr must be a schedule of time alone, got {lr}, which watches the epochs of fit")
     elif isinstance(lr, tuple):
         kernels_for(f"{owner}: lr", ScheduleKernels, lr)
     else:
@@ -604,7 +607,7 @@ class Run:
         if isinstance(self.lr, float):
             return np.array([self.lr])
         rates = np.empty(count)
-        fill_rates(self.lr, self.position.step, 1.0, rates)
+        fill_rates(self.lr, np.arange(count, dtype=np.float64) + self.position.step, rates)
         return rates
 
     def _last_lr(self):

@@ -1,9 +1,11 @@
 """The verbs: what can be done with optimisers, schedules, models and objectives, in Python and in `@njit` code."""
 
+from types import FunctionType
+
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
-from numba.extending import overload
+from numba.extending import is_jitted, overload
 
 from fastgd import _check
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, ScheduleKernels, copy_params, kernels_for
@@ -14,11 +16,24 @@ PASTED = {"forceinline": True, "nogil": True, "error_model": "numpy"}
 
 
 def kernels_in_compiled_code(verb, kind, thing):
-    """`kernels_for`, with the error that Numba shows."""
+    """`kernels_for`, with the error that Numba shows.
+
+    A wrapper may hold another of its own class. Numba takes a function that calls itself with other types, by way of
+    a verb, for a recursion, and does not find it when the code is linked: then the one inside is a copy.
+    """
     try:
-        return kernels_for(verb, kind, thing)
+        kernels = kernels_for(verb, kind, thing)
     except TypeError as error:
         raise TypingError(str(error)) from None
+    return kernels._make(_copied(part) if is_jitted(part) and part.is_compiling else part for part in kernels)
+
+
+def _copied(kernel):
+    function = kernel.py_func
+    twin = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    return type(kernel)(twin, targetoptions=kernel.targetoptions)
 
 
 def init_params(model, seed=0, dtype=np.float32):
@@ -70,7 +85,7 @@ def init_state(optimizer, params):
     >>> import numpy as np
     >>> import fastgd
     >>> fastgd.init_state(fastgd.Momentum(), np.zeros(2))
-    MomentumState(velocity=array([0., 0.]))
+    MomentumState(velocity=array([0., 0.]), gain=array([1.]))
     """
     kernels = kernels_for("init_state", OptimizerKernels, optimizer)
     # The Python form: making a few arrays is not worth a compilation.
@@ -134,7 +149,7 @@ def learning_rate(schedule, t):
     schedule : NamedTuple or float
         A registered schedule; a plain number is a constant one.
     t : float
-        The time, 0 at the first step: in epochs in `fit`, in steps in `minimize`.
+        The time, 0 or larger, 0 at the first step: in epochs in `fit`, in steps in `minimize`.
 
     Returns
     -------
@@ -151,7 +166,8 @@ def learning_rate(schedule, t):
     """
     if isinstance(schedule, int | float | np.number) and not isinstance(schedule, bool):
         return float(schedule)
-    return kernels_for("learning_rate", ScheduleKernels, schedule).learning_rate(schedule, float(t))
+    kernel = kernels_for("learning_rate", ScheduleKernels, schedule).learning_rate
+    return kernel(schedule, _check.number("learning_rate", "t", t, _check.nonnegative))
 
 
 @overload(learning_rate, jit_options=PASTED)
@@ -290,15 +306,15 @@ def _add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
     )
 
 
-def clip(rule, norm, grads):
+def clip(rule, norm, params, grads):
     """Apply a clipping rule to a finite gradient (in compiled code); return whether it changed."""
     raise NotImplementedError("clip is called in compiled code")
 
 
 @overload(clip, jit_options=PASTED)
-def _clip(rule, norm, grads):
+def _clip(rule, norm, params, grads):
     kernel = kernels_in_compiled_code("clip", ClippingKernels, rule).clip
-    return lambda rule, norm, grads: kernel(rule, norm, borrowed(grads))
+    return lambda rule, norm, params, grads: kernel(rule, norm, borrowed(params), borrowed(grads))
 
 
 def descends_rows(model, optimizer, rule):

@@ -120,7 +120,7 @@ def test_an_edit_elsewhere_compiles_nothing(workspace, edit):
 
 
 EDITS = {
-    "a kernel of the package": ("fastgd/optimizers/sgd.py", "lr * grads[i]", "2 * lr * grads[i]", {"SGD": 0.5}),
+    "a kernel of the package": ("fastgd/optimizers/sgd.py", "-= lr * g", "-= 2 * lr * g", {"SGD": 0.5}),
     "a kernel deep inside a model": ("fastgd/losses.py", "error + error", "3 * error", {"SGD": 0.625, "Rule": 0.625}),
     "a user's rule": ("my_rules.py", "lr * optimizer.scale", "2 * lr * optimizer.scale", {"Rule": 0.5, "by_hand": 0.5}),
     "a helper in another file": ("my_helpers.py", "0.5 * g", "0.25 * g", {"Rule": 0.875, "by_hand": 0.875}),

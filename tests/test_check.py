@@ -113,7 +113,7 @@ def test_data():
 
 def test_names_become_their_positions():
     names = _check.one_of("a", "b")
-    assert [names.code("f", "kind", value) for value in ("a", "b", 0, np.int8(1))] == [0, 1, 0, 1]
+    assert [names.convert("f", "kind", value) for value in ("a", "b", 0, np.int8(1))] == [0, 1, 0, 1]
     for bad in ("c", 2, -1, True, None, 0.5, [0]):
         with pytest.raises(ValueError, match="f: kind must be one of 'a', 'b', got"):
-            names.code("f", "kind", bad)
+            names.convert("f", "kind", bad)

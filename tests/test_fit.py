@@ -148,30 +148,42 @@ def test_schedule_moves_at_every_step():
     assert result.history["lr"][0] == pytest.approx(0.5 * np.exp(-0.7 * 6 / 7), rel=1e-12)
 
 
-def test_schedule_beyond_the_rates_computed_ahead(monkeypatch):
+@pytest.mark.parametrize("setting", ["_RATES", "_FIRST_RATES"])
+def test_schedule_beyond_the_rates_computed_ahead(setting, monkeypatch):
     X, y = table(20, 3)
     arguments = {"optimizer": fastgd.SGD(), "lr": fastgd.ExponentialDecay(0.5, 0.1), "batch_size": 3, "epochs": 9}
     expected = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
-    monkeypatch.setattr(_run, "_RATES", 5)
+    monkeypatch.setattr(_run, setting, 5)
     assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, **arguments), expected)
+
+
+LAYOUT = ((0, 1, 3), (3, 1, 1))  # of a neuron with three inputs
 
 
 @pytest.mark.parametrize(
     ("rule", "function"),
     [
-        (fastgd.ClipByNorm(0.2), lambda g: reference.clip_by_norm(0.2, g)),
-        (fastgd.ClipByValue(0.1), lambda g: reference.clip_by_value(0.1, g)),
+        (fastgd.ClipByNorm(0.2), lambda params, g: reference.clip_by_norm(0.2, g)),
+        (fastgd.ClipByNorm(0.15, norm=np.inf), lambda params, g: reference.clip_by_norm(0.15, g, np.inf)),
+        (fastgd.ClipByNorm(0.15, layout=LAYOUT), lambda params, g: reference.clip_by_norm(0.15, g, layout=LAYOUT)),
+        (fastgd.ClipByValue(0.1), lambda params, g: reference.clip_by_value(0.1, g)),
+        (fastgd.ClipAdaptively(0.15), lambda params, g: reference.clip_adaptively(0.15, params, g)),
+        (
+            fastgd.ClipAdaptively(0.15, 0.2, LAYOUT),
+            lambda params, g: reference.clip_adaptively(0.15, params, g, 0.2, LAYOUT),
+        ),
     ],
-    ids=["norm", "value"],
+    ids=["norm", "largest", "norms of parts", "value", "adaptive", "adaptive in parts"],
 )
-def test_clipping(rule, function):
-    X, y = table(60, 3)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clipping(rule, function, dtype):
+    X, y = table(60, 3, dtype)
     result = fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), lr=0.5, batch_size=8, epochs=3, clip=rule)
-    start = fastgd.init_params(fastgd.Neuron(3), 0, np.float64)
+    start = fastgd.init_params(fastgd.Neuron(3), 0, dtype)
     orders = drawn(X, 8, "shuffled", 0, 3)
     params, history = reference.train(start, X, y, orders, 8, lr=0.5, clip=function)
     assert 0 < sum(history["clipped"]) < 24
-    assert_same_run(result, params, history)  # the norms are those before clipping
+    assert_same_run(result, params, history, dtype)  # the norms are those before clipping
 
 
 def test_sample_weights():
@@ -471,7 +483,7 @@ def test_going_on_with_validation_and_patience(validation):
         ({"batch_size": 8}, "to resume, batch_size must be what it was, 16, got 8"),
         ({"seed": 1}, "to resume, seed must be what it was, 0, got 1"),
         ({"order": "sequential"}, "to resume, order must be what it was, 'shuffled', got 'sequential'"),
-        ({"optimizer": fastgd.SGD()}, r"to resume, optimizer must be what it was, Adam\(.*\), got SGD\(\)"),
+        ({"optimizer": fastgd.SGD()}, r"to resume, optimizer must be what it was, Adam\(.*\), got SGD\(.*\)"),
         ({"optimizer": fastgd.Adam(amsgrad=True)}, "to resume, optimizer must be what it was"),
         ({"X": np.zeros((10, 3)), "y": np.zeros(10)}, "to resume, the number of rows must be what it was, 30, got 10"),
         ({"validation": 0.5}, "to resume, the number of rows must be what it was, 30, got 15"),
@@ -489,6 +501,32 @@ def test_going_on_with_something_else(change, message):
     part = fastgd.fit(**arguments, epochs=1)
     with pytest.raises(ValueError, match=message):
         fastgd.fit(**{**arguments, **change}, epochs=2, resume=part)
+
+
+def test_going_on_with_another_clipping_rule():
+    """What is given to the run that goes on holds from there: plain steps, then clipped ones."""
+    X, y = table(40, 3)
+    arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": 8, "order": "sequential"}
+    part = fastgd.fit(fastgd.Neuron(3), X, y, epochs=1, **arguments)
+    clipped = fastgd.fit(
+        fastgd.Neuron(3), X, y, params=part.params, clip=fastgd.ClipByNorm(0.01), epochs=2, **arguments
+    )
+    assert clipped.history["clipped"].tolist() == [5, 5]
+    rest = fastgd.fit(fastgd.Neuron(3), X, y, resume=part, clip=fastgd.ClipByNorm(0.01), epochs=3, **arguments)
+    np.testing.assert_array_equal(rest.params, clipped.params)
+    assert rest.history["clipped"].tolist() == [0, 5, 5]
+    with pytest.raises(ValueError, match=r"fit: clip: layout must cover the 4 parameters, .* got 3"):
+        fastgd.fit(fastgd.Neuron(3), X, y, resume=part, clip=fastgd.ClipByNorm(1, layout=((0, 1, 3),)), epochs=3)
+
+
+def test_going_on_with_another_clipping_rule_within_an_epoch(small_chunks):
+    X, y = table(40, 3)
+    arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": 8, "epochs": 3}
+    part = fastgd.fit(fastgd.Neuron(3), X, y, callback=stop_at_call(3), **arguments)
+    assert part.n_steps % 5 > 0
+    rest = fastgd.fit(fastgd.Neuron(3), X, y, resume=part, clip=fastgd.ClipByNorm(0.01), **arguments)
+    assert sum(rest.history["clipped"]) == 15 - part.n_steps
+    assert rest.history["clipped"].tolist()[1:] == [5, 5] or part.n_steps > 5
 
 
 def test_going_on_from_something_else():

@@ -114,9 +114,8 @@ def test_run_is_set_back_to_the_step_before(batch_size, epochs, chunks, request)
     arguments = {"optimizer": fastgd.Momentum(), "batch_size": batch_size, "lr": schedule}
     bad = 17 * steps_per_epoch + steps_per_epoch // 2
 
-    def fill(schedule, first_step, epochs_per_step, rates):
-        rates[:] = 0.1
-        rates[max(0, bad - first_step) :] = 1e300
+    def fill(schedule, times, rates):
+        rates[:] = np.where(times < bad / steps_per_epoch, 0.1, 1e300)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_run, "fill_rates", fill)

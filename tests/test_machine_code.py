@@ -9,12 +9,16 @@ import numba
 import numpy as np
 import pytest
 import user_program
+from numba.core.registry import cpu_target
 from numba.extending import is_jitted
 from user_rules import PlainSGD
 
 import fastgd
-from fastgd import SGD, Adam, Momentum, Nesterov, Neuron, _loop, clipping, gradients, init_state, training, update
+from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, _loop, gradients, init_state, training, update
 from fastgd._registry import OptimizerKernels, kernels_for
+from fastgd._simd import machine_vectors
+from fastgd.clipping import adaptive, by_norm
+from fastgd.clipping.norms import norm
 
 DTYPES = [np.float32, np.float64]
 LLVM_TYPES = {np.float32: "float", np.float64: "double"}
@@ -134,6 +138,11 @@ def test_a_user_s_own_loop(optimizer):
     assert not [call for call in calls if not call.startswith(("llvm.", "sqrt"))]
 
 
+def bytes_of_a_vector():
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return machine_vectors(features).n_bytes
+
+
 def train_function(optimizer, dtype):
     X = np.ones((8, 3), dtype)
     fastgd.fit(Neuron(3), X, X[:, 0] / 2, optimizer=optimizer, epochs=1, batch_size=4)
@@ -150,7 +159,7 @@ def train_function(optimizer, dtype):
 def test_the_training_loop(optimizer):
     for dtype in DTYPES if isinstance(optimizer, Adam) else DTYPES[:1]:
         function = train_function(optimizer, dtype)
-        lanes = 64 // np.dtype(dtype).itemsize
+        lanes = bytes_of_a_vector() // np.dtype(dtype).itemsize
         element = LLVM_TYPES[dtype]
         assert f"load <{lanes} x {element}>" in str(function)  # rows, in whole vectors,
         assert f"@llvm.masked.load.v{lanes}f" in str(function)  # and what is left of them
@@ -162,7 +171,14 @@ def test_the_training_loop(optimizer):
         assert not counted(calls)
         # All that is left to call is the order of an epoch, and C's root for the numbers beside the vectors.
         others = {call for call in calls if not call.startswith("llvm.") and call not in ("sqrt", "sqrtf")}
-        assert not [call for call in others if "batches" not in call and "clipping4norm" not in call], others
+        assert not [call for call in others if "batches" not in call and "norms4norm" not in call], others
+
+
+def test_vectors_fill_the_machine_s_registers():
+    assert machine_vectors("+avx,+avx2,+avx512f,-avx512bw") == (64, 16)
+    assert machine_vectors("+avx,+avx2,-avx512f") == (32, 8)
+    assert machine_vectors("+sse2,-avx,-avx2") == (16, 8)
+    assert machine_vectors("+neon,+fp-armv8") == (16, 8)
 
 
 def test_the_gradient(dtype):
@@ -193,9 +209,27 @@ def test_flags_that_leave_nan_and_infinity_visible():
             assert "reassoc" not in options["fastmath"], name
 
 
+def test_clipping(dtype):
+    vector, parts, float64 = numba.typeof(np.ones(4, dtype)), numba.int64[:, ::1], numba.float64
+    function = llvm_function(by_norm.clip_parts, (float64, float64, parts, float64, vector))
+    assert re.search(r"<\d+ x i(32|64)>", str(function))  # the largest component
+    assert "fmul" in vector_operations(function, "double")
+    assert not counted(calls_in_loops(function))
+    function = llvm_function(adaptive.clip_units, (float64, float64, parts, float64, vector, vector))
+    assert "fmul" in vector_operations(function, "double")
+    assert not counted(calls_in_loops(function))
+
+
+def test_clipping_in_the_training_loop():
+    X, rule = np.ones((8, 3)), ClipByNorm(1.0, layout=((0, 1, 3), (3, 1, 1)))
+    fastgd.fit(Neuron(3), X, X[:, 0] / 2, optimizer=SGD(), epochs=1, batch_size=4, clip=rule)
+    signature = compiled_for(_loop.train, "Neuron", "SGD", "ClipByNorm", "array(float64, 2d, C), array(float64")
+    assert not counted(calls_in_loops(llvm_function(_loop.train, signature)))
+
+
 def test_searches_and_norms(dtype):
-    clipping.clip_by_norm(1.0, np.ones(4, dtype))
-    function = llvm_function(clipping.norm, (numba.typeof(np.ones(4, dtype)),))
+    fastgd.clip_by_norm(1.0, np.ones(4, dtype))
+    function = llvm_function(norm, (numba.typeof(np.ones(4, dtype)),))
     assert {"fmul", "fadd"} <= vector_operations(function, "double").keys()
     bits = numba.uint32 if dtype == np.float32 else numba.uint64
     function = llvm_function(training.all_finite, (bits[::1], bits))

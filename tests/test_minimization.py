@@ -544,6 +544,7 @@ def test_objectives_that_numba_does_not_take():
         ([1.0], {"lr": -1}, ValueError, "lr must be a finite number, 0 or larger"),
         ([1.0], {"lr": "fast"}, TypeError, "lr must be"),
         ([1.0], {"lr": Adam()}, TypeError, "lr: expected a schedule, got Adam"),
+        ([1.0], {"lr": fastgd.ReduceOnPlateau(0.1)}, ValueError, "a schedule of time alone"),
         ([1.0], {"optimizer": Adam}, TypeError, r"write Adam\(\)"),
         ([1.0], {"optimizer": SGD(maximize=True)}, ValueError, "must go downhill"),
         ([1.0], {"optimizer": Momentum(), "lr": Armijo()}, ValueError, r"goes with optimizer=SGD\(\)"),

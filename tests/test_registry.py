@@ -76,6 +76,14 @@ def test_an_optimizer_that_holds_another_and_keeps_an_average():
     np.testing.assert_allclose(result.loss, reference.loss_and_grad(points[-2], X, y, "identity")[0], rtol=1e-10)
 
 
+def test_an_optimizer_that_holds_another_of_its_own_class():
+    once, twice = np.ones(3), np.ones(3)
+    state = user_program.descend(Averaged(SGD()), 0.1, once, 5)
+    nested = user_program.descend(Averaged(Averaged(SGD())), 0.1, twice, 5)
+    np.testing.assert_array_equal(twice, once)
+    np.testing.assert_array_equal(nested.inner.mean, state.mean)
+
+
 def test_a_schedule():
     X, y = table()
     result = fit(Neuron(3, "identity"), X, y, optimizer=SGD(), lr=Staircase(0.2, every=2), batch_size=16, epochs=6)
@@ -281,7 +289,7 @@ def test_in_compiled_code(verb):
     message = rf"{verb}: expected {what}, got Stranger\(float64( x 1)?\), which is not registered as one \(see fastgd\."
     with pytest.raises(TypingError, match=message):
         compiled(Stranger())
-    with pytest.raises(TypingError, match=rf"{verb}: expected {what}, got ClipByNorm\(float64( x 1)?\)"):
+    with pytest.raises(TypingError, match=rf"{verb}: expected {what}, got ClipByNorm\(float64, float64, Tuple\(\)\)"):
         compiled(fastgd.ClipByNorm(1))
 
 

@@ -23,7 +23,7 @@ def wrong_arguments():
     """Of Adam in float64 with three parameters: what is wrong, as changes to the right arguments, and what is said."""
     ones = np.ones(3)
     m, v, v_max, bias = init_state(Adam(), ones)
-    momentum = MomentumState(np.zeros(3))
+    momentum = MomentumState(np.zeros(3), np.ones(1))
     whole = np.ones(9)
 
     def state(**changes):

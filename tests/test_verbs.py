@@ -236,7 +236,7 @@ def test_what_only_compiled_code_calls():
     with pytest.raises(NotImplementedError, match="add_loss_and_grad is called in compiled code"):
         user_program.sum_over_rows.py_func(Neuron(1), np.ones(2), None, None, None, None, None)
     with pytest.raises(NotImplementedError, match="clip is called in compiled code"):
-        fastgd.verbs.clip(fastgd.ClipByNorm(1), 1.0, np.ones(2))
+        fastgd.verbs.clip(fastgd.ClipByNorm(1), 1.0, np.ones(2), np.ones(2))
 
 
 def test_new_parameters():

@@ -96,6 +96,7 @@ def constructed(n):
         fastgd.ExponentialDecay(1, k=2),
         fastgd.ClipByNorm(1),
         fastgd.ClipByValue(limit=0.5),
+        fastgd.ClipAdaptively(eps=1),
         fastgd.Neuron(n),
         fastgd.Neuron(n, "tanh"),
         fastgd.Neuron(loss="binary_cross_entropy", n_features=n),

@@ -238,7 +238,7 @@ class ZeroSmall(NamedTuple):
     share: float = 0.1
 
 
-def zero_small(rule, norm, grads):
+def zero_small(rule, norm, params, grads):
     changed = False
     for i in range(grads.size):
         if abs(grads[i]) < rule.share * norm:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._check import positive, unit_interval
+from fastgd._check import nonnegative, positive, unit_interval
 from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
@@ -27,6 +27,10 @@ class Adam(NamedTuple):
     amsgrad : bool
         Divide by the largest second moment so far (Reddi, Kale and Kumar, On the convergence of Adam and beyond,
         ICLR 2018); the maximum is taken before the bias correction, as PyTorch does.
+    weight_decay : float
+        λ, 0 or larger: λθ is added to the gradient, and so goes into the moments; `AdamW` keeps it out of them.
+    maximize : bool
+        Go uphill: the gradient's sign is changed first.
 
     Examples
     --------
@@ -42,6 +46,8 @@ class Adam(NamedTuple):
     beta2: float = 0.999
     eps: float = 1e-8
     amsgrad: bool = False
+    weight_decay: float = 0.0
+    maximize: bool = False
 
 
 class AdamState(NamedTuple):
@@ -53,15 +59,20 @@ class AdamState(NamedTuple):
     bias: np.ndarray  # float64: for the step to come β₁ᵗ, β₂ᵗ and the corrections 1 / (1 - β₁ᵗ), 1 / √(1 - β₂ᵗ)
 
 
-_NEGLIGIBLE = 1e-20  # 1 minus a smaller power is 1
+NEGLIGIBLE = 1e-20  # 1 minus a smaller power is 1
 
 
 @kernel(inline=True)
 def init(optimizer, params):
     v_max = np.zeros_like(params) if optimizer.amsgrad else np.zeros_like(params[:0])
+    return AdamState(np.zeros_like(params), np.zeros_like(params), v_max, first_bias(optimizer))
+
+
+@kernel(inline=True)
+def first_bias(optimizer):
+    """The powers and corrections of the first step."""
     beta1, beta2 = optimizer.beta1, optimizer.beta2
-    bias = np.array([beta1, beta2, 1 / (1 - beta1), 1 / math.sqrt(1 - beta2)])
-    return AdamState(np.zeros_like(params), np.zeros_like(params), v_max, bias)
+    return np.array([beta1, beta2, 1 / (1 - beta1), 1 / math.sqrt(1 - beta2)])
 
 
 @kernel(merge=True)
@@ -72,33 +83,51 @@ def correct_bias(optimizer, bias):
     Once a power no longer changes its correction it is left alone: it would end as a denormal number, and every
     product with one takes longer than the rest of a small step's bookkeeping.
     """
-    if bias[0] > _NEGLIGIBLE:
+    if bias[0] > NEGLIGIBLE:
         bias[0] *= optimizer.beta1
         bias[2] = 1 / (1 - bias[0])
-    if bias[1] > _NEGLIGIBLE:
+    if bias[1] > NEGLIGIBLE:
         bias[1] *= optimizer.beta2
         bias[3] = 1 / math.sqrt(1 - bias[1])
 
 
-@kernel(inline=True)
-def update(optimizer, lr, grads, state, params):
+@kernel(merge=True)
+def descend(optimizer, lr, grads, state, params, decay, shrink):
+    """The step of `Adam` and `AdamW`: `decay` of θ is added to the gradient, `shrink` of θ is taken off θ."""
     dtype = params.dtype.type
     m, v, v_max, bias = state
-    step, scale = dtype(lr * bias[2]), dtype(bias[3])
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    step, scale, decay, shrink = dtype(sign * lr * bias[2]), dtype(bias[3]), dtype(sign * decay), dtype(shrink)
     correct_bias(optimizer, bias)
     beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
     rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
     if optimizer.amsgrad:
         for i in range(params.size):
-            m[i] = settled(beta1 * m[i] + rest1 * grads[i], 1e6)
-            v[i] = settled(beta2 * v[i] + rest2 * grads[i] * grads[i], 10)
+            g = grads[i] + decay * params[i]
+            m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
+            v[i] = settled(beta2 * v[i] + rest2 * g * g, 10)
             v_max[i] = v[i] if v[i] > v_max[i] else v_max[i]
-            params[i] -= step * m[i] / (np.sqrt(v_max[i]) * scale + eps)
+            params[i] -= step * m[i] / (np.sqrt(v_max[i]) * scale + eps) + shrink * params[i]
     else:
         for i in range(params.size):
-            m[i] = settled(beta1 * m[i] + rest1 * grads[i], 1e6)
-            v[i] = settled(beta2 * v[i] + rest2 * grads[i] * grads[i], 10)
-            params[i] -= step * m[i] / (np.sqrt(v[i]) * scale + eps)
+            g = grads[i] + decay * params[i]
+            m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
+            v[i] = settled(beta2 * v[i] + rest2 * g * g, 10)
+            params[i] -= step * m[i] / (np.sqrt(v[i]) * scale + eps) + shrink * params[i]
 
 
-register_optimizer(Adam, init, update, elementwise=True, beta1=unit_interval, beta2=unit_interval, eps=positive)
+@kernel(inline=True)
+def update(optimizer, lr, grads, state, params):
+    descend(optimizer, lr, grads, state, params, optimizer.weight_decay, 0.0)
+
+
+register_optimizer(
+    Adam,
+    init,
+    update,
+    elementwise=True,
+    beta1=unit_interval,
+    beta2=unit_interval,
+    eps=positive,
+    weight_decay=nonnegative,
+)

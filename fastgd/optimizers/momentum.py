@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._check import unit_interval
+from fastgd._check import nonnegative, unit_interval
 from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 
 
 class Momentum(NamedTuple):
-    """Heavy-ball momentum: v ← βv + g, θ ← θ - lr·v.
+    """Heavy-ball momentum: v ← βv + (1-τ)g, θ ← θ - lr·v, where the first v is g.
 
     B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964; in PyTorch's form: the
     rate stays outside the velocity, so that a schedule acts at once.
@@ -20,6 +20,12 @@ class Momentum(NamedTuple):
     ----------
     beta : float
         How much of the velocity is kept at each step, in [0, 1).
+    dampening : float
+        τ, in [0, 1): how much of a gradient is left out. The first one is taken as it is, as PyTorch does.
+    weight_decay : float
+        λ, 0 or larger: λθ is added to the gradient, as of a penalty λ/2·‖θ‖².
+    maximize : bool
+        Go uphill: the gradient's sign is changed first.
 
     Examples
     --------
@@ -34,26 +40,41 @@ class Momentum(NamedTuple):
     """
 
     beta: float = 0.9
+    dampening: float = 0.0
+    weight_decay: float = 0.0
+    maximize: bool = False
 
 
 class MomentumState(NamedTuple):
     """The state of `Momentum`."""
 
     velocity: np.ndarray  # (n_params,), the parameters' dtype
+    gain: np.ndarray  # float64: how much of the next gradient is taken
 
 
 @kernel(inline=True)
 def init(optimizer, params):
-    return MomentumState(np.zeros_like(params))
+    return MomentumState(np.zeros_like(params), np.ones(1))
 
 
 @kernel(inline=True)
 def update(optimizer, lr, grads, state, params):
-    lr, beta = params.dtype.type(lr), params.dtype.type(optimizer.beta)
-    velocity = state.velocity
+    dtype = params.dtype.type
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    lr, decay, beta = dtype(sign * lr), dtype(sign * optimizer.weight_decay), dtype(optimizer.beta)
+    velocity, gain = state.velocity, dtype(state.gain[0])
+    state.gain[0] = 1 - optimizer.dampening
     for i in range(params.size):
-        velocity[i] = settled(beta * velocity[i] + grads[i], 1e6)
+        velocity[i] = settled(beta * velocity[i] + gain * (grads[i] + decay * params[i]), 1e6)
         params[i] -= lr * velocity[i]
 
 
-register_optimizer(Momentum, init, update, elementwise=True, beta=unit_interval)
+register_optimizer(
+    Momentum,
+    init,
+    update,
+    elementwise=True,
+    beta=unit_interval,
+    dampening=unit_interval,
+    weight_decay=nonnegative,
+)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._check import unit_interval
+from fastgd._check import nonnegative, unit_interval
 from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
@@ -20,6 +20,10 @@ class Nesterov(NamedTuple):
     ----------
     beta : float
         How much of the velocity is kept at each step, in [0, 1).
+    weight_decay : float
+        λ, 0 or larger: λθ is added to the gradient, as of a penalty λ/2·‖θ‖².
+    maximize : bool
+        Go uphill: the gradient's sign is changed first.
 
     Examples
     --------
@@ -32,6 +36,8 @@ class Nesterov(NamedTuple):
     """
 
     beta: float = 0.9
+    weight_decay: float = 0.0
+    maximize: bool = False
 
 
 class NesterovState(NamedTuple):
@@ -47,11 +53,14 @@ def init(optimizer, params):
 
 @kernel(inline=True)
 def update(optimizer, lr, grads, state, params):
-    lr, beta = params.dtype.type(lr), params.dtype.type(optimizer.beta)
+    dtype = params.dtype.type
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    lr, decay, beta = dtype(sign * lr), dtype(sign * optimizer.weight_decay), dtype(optimizer.beta)
     velocity = state.velocity
     for i in range(params.size):
-        velocity[i] = settled(beta * velocity[i] + grads[i], 1e6)
-        params[i] -= lr * (grads[i] + beta * velocity[i])
+        g = grads[i] + decay * params[i]
+        velocity[i] = settled(beta * velocity[i] + g, 1e6)
+        params[i] -= lr * (g + beta * velocity[i])
 
 
-register_optimizer(Nesterov, init, update, elementwise=True, beta=unit_interval)
+register_optimizer(Nesterov, init, update, elementwise=True, beta=unit_interval, weight_decay=nonnegative)

@@ -46,9 +46,10 @@ def init(optimizer, params):
 @kernel(inline=True)
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
-    lr, decay, sign = dtype(lr), dtype(optimizer.weight_decay), dtype(-1 if optimizer.maximize else 1)
+    sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
+    lr, decay = dtype(sign * lr), dtype(sign * optimizer.weight_decay)
     for i in range(params.size):
-        g = sign * grads[i] + decay * params[i]
+        g = grads[i] + decay * params[i]
         params[i] -= lr * g
 
 

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the rate as a function of time. A plain number is a constant one."""
+"""Exponential decay."""
 
 import math
 from typing import NamedTuple
@@ -12,7 +12,7 @@ class ExponentialDecay(NamedTuple):
     """Exponential decay: the rate at time t is lr·e^(-kt).
 
     Time is measured in epochs by `fit` (fractional: the rate falls at every step) and in steps by `minimize`.
-    The rate halves every ln 2 / k.
+    The rate halves every ln 2 / k. PyTorch's ``ExponentialLR(gamma)`` is that with k = -ln(gamma).
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class ExponentialDecay(NamedTuple):
     k: float
 
 
-@kernel
+@kernel(inline=True)
 def exponential_decay(schedule, t):
     return schedule.lr * math.exp(-schedule.k * t)
 

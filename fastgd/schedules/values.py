@@ -1,0 +1,55 @@
+"""The curve of a schedule."""
+
+import numpy as np
+
+from fastgd import _check
+from fastgd._jit import kernel
+from fastgd._registry import ScheduleKernels, kernels_for
+from fastgd.verbs import learning_rate
+
+
+def schedule_values(schedule, ts):
+    """Return the learning rates at many times, for a plot.
+
+    Parameters
+    ----------
+    schedule : NamedTuple or float
+        A registered schedule; a plain number is a constant one.
+    ts : array_like of any shape
+        Times, finite, 0 or larger: in epochs in `fit`, in steps in `minimize`.
+
+    Returns
+    -------
+    ndarray of float64, of the shape of ts
+        The rates.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what is no schedule, and for times that are negative, not finite, or not real numbers.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.schedule_values(fastgd.StepDecay(lr=0.8, factor=0.5, every=2), [[0, 1, 2], [3, 4, 5]])
+    array([[0.8, 0.8, 0.4],
+           [0.4, 0.2, 0.2]])
+    """
+    times = _check.array("schedule_values", "ts", ts, None, np.float64)
+    bad = times[~((times >= 0) & (times < np.inf))]
+    if bad.size:
+        raise ValueError(f"schedule_values: ts must be finite, 0 or larger, got {bad[0]}")
+    if isinstance(schedule, tuple | type):
+        kernels_for("schedule_values", ScheduleKernels, schedule)
+    else:
+        schedule = _check.number("schedule_values", "schedule", schedule, _check.nonnegative)
+    rates = np.empty(times.shape)
+    fill_rates(schedule, times.reshape(-1), rates.reshape(-1))
+    return rates
+
+
+@kernel
+def fill_rates(schedule, times, rates):
+    """Write the rate at each time."""
+    for i in range(times.size):
+        rates[i] = learning_rate(schedule, times[i])
