@@ -11,11 +11,12 @@ import pytest
 import reference
 import user_minimization
 from conftest import TESTS
+from numba import typeof
 from user_minimization import ellipse
 from user_rules import Averaged
 
 import fastgd
-from fastgd import SGD, Adam, Armijo, Momentum, minimization, minimize
+from fastgd import SGD, Adam, Armijo, Momentum, _jit, minimization, minimize
 from fastgd.problems import Booth, LogisticRegression, Rosenbrock, Saddle, facts
 
 CENTRE = np.array([1.0, 2.0])
@@ -212,6 +213,12 @@ def test_the_disk_cache_finds_users_functions(python):
     script = TESTS / "user_minimization.py"
     assert python(script).stdout.split() == ["True", "True", "0", "0", "0"]
     assert python(script).stdout.split() == ["True", "True", "1", "1", "1"]
+
+
+def test_what_is_known_by_its_address_is_not_written_to_disk():
+    assert not _jit._importable([typeof(ellipse)])
+    assert not _jit._importable([typeof((1.0, ellipse))])
+    assert _jit._importable([typeof(Rosenbrock())])
 
 
 # Endings.
