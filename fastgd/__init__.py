@@ -13,11 +13,16 @@ from fastgd._registry import (
     register_schedule,
 )
 from fastgd.clipping import ClipAdaptively, ClipByNorm, ClipByValue, clip_adaptively, clip_by_norm, clip_by_value
+from fastgd.curvature import sharpness
 from fastgd.derivation import derive
 from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
 from fastgd.gradient_check import check_gradient
 from fastgd.gradients import value_and_grad
+from fastgd.line_search import Armijo
+from fastgd.many import minimize_many
+from fastgd.minimization import gradient_descent, minimize
 from fastgd.models import Neuron
+from fastgd.objectives import MeanLoss
 from fastgd.optimizers import (
     ASGD,
     EMA,
@@ -71,6 +76,7 @@ from fastgd.schedules import (
     Warmup,
     schedule_values,
 )
+from fastgd.scipy_method import scipy_method
 from fastgd.training import fit
 from fastgd.updates import update
 from fastgd.verbs import eval_params, init_params, init_state, layout, learning_rate, n_params, predict
@@ -94,6 +100,7 @@ __all__ = [
     "AdamWBF16",
     "Adamax",
     "Adan",
+    "Armijo",
     "ClipAdaptively",
     "ClipByNorm",
     "ClipByValue",
@@ -108,6 +115,7 @@ __all__ = [
     "Lion",
     "LionBF16",
     "Lookahead",
+    "MeanLoss",
     "Momentum",
     "MultiStepDecay",
     "NAdam",
@@ -140,11 +148,14 @@ __all__ = [
     "expm1",
     "finite",
     "fit",
+    "gradient_descent",
     "init_params",
     "init_state",
     "layout",
     "learning_rate",
     "log1p",
+    "minimize",
+    "minimize_many",
     "n_params",
     "njit",
     "nonnegative",
@@ -157,6 +168,8 @@ __all__ = [
     "register_optimizer",
     "register_schedule",
     "schedule_values",
+    "scipy_method",
+    "sharpness",
     "sigmoid",
     "softplus",
     "tanh",

@@ -260,9 +260,12 @@ def _arguments(sig):
 def _importable(argument_types):
     """Whether a later process can find these types again.
 
-    Not those of a script, of a function's inside, or of a module that was imported twice and is the other one now.
+    Not those of a script, of a function's inside, or of a module that was imported twice and is the other one now; nor
+    that of a compiled function that is passed as a value, which is known by its address.
     """
     for kind in argument_types:
+        if isinstance(kind, numba_types.Dispatcher):
+            return False
         if isinstance(kind, numba_types.BaseNamedTuple):
             cls = kind.instance_class
             found = sys.modules.get(cls.__module__)

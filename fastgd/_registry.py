@@ -284,6 +284,14 @@ def _suits_all(rule, params):
     pass
 
 
+def register_line_search(cls, **ranges):
+    """Make a NamedTuple of numbers a thing whose constructor checks them, in Python and in compiled code.
+
+    Its behaviour is the loop of minimisation's own.
+    """
+    _register(cls, (), ranges)
+
+
 def kernels_for(verb, kind, thing):
     """Return the kernels of a thing, or of its Numba type; raise TypeError if it has none of this kind (or kinds)."""
     kernels = _registered.get(type(thing))

@@ -8,6 +8,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 import pytest
+import user_minimization
 import user_program
 from numba.core.registry import cpu_target
 from numba.extending import is_jitted
@@ -141,6 +142,15 @@ def test_a_user_s_own_loop(optimizer):
 def bytes_of_a_vector():
     _, _, features = cpu_target.target_context.codegen().magic_tuple()
     return machine_vectors(features).n_bytes
+
+
+def test_gradient_descent_in_a_user_s_function():
+    x0, centre = np.zeros(2), np.ones(2)
+    user_minimization.minimize_ellipse(x0, Adam(), 0.1, 1, 0.0, centre)
+    minimize_ellipse = user_minimization.minimize_ellipse
+    calls = calls_in_loops(llvm_function(minimize_ellipse, compiled_for(minimize_ellipse, "Adam")))
+    assert not counted(calls)
+    assert not [call for call in calls if not call.startswith(("llvm.", "sqrt")) and "ellipse" not in call]
 
 
 def train_function(optimizer, dtype):

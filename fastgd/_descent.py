@@ -1,0 +1,288 @@
+"""The compiled loop of minimisation: step after step from one point, for any objective, optimiser and rate.
+
+It is pasted into its callers, users' own functions included: a compiled function that is passed on as a value leaves
+a pointer in the machine code, with which Numba could not keep it on disk. Everything about where a run is comes in and
+goes out, so that a chunk can end after any evaluation and another go on from there.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.extending import overload
+
+from fastgd._jit import kernel
+from fastgd._registry import ObjectiveKernels, OptimizerKernels, copy_params
+from fastgd._views import borrowed
+from fastgd.updates import update
+from fastgd.verbs import PASTED, eval_params, kernels_in_compiled_code, learning_rate
+
+# Why a run ended; the first three are successes.
+GRADIENT, VALUE, STEP, MAX_STEPS, NONFINITE, NO_DECREASE, STOPPED, INTERRUPTED, RAISED, RUNNING = range(10)
+
+MESSAGES = (
+    "converged: no component of the gradient is larger than gtol",
+    "converged: the value changed by no more than ftol allows",
+    "converged: the step was no longer than xtol allows",
+    "max_steps steps are done",
+    "the value, the gradient or the point is not finite",
+    "the line search found no lower value",
+    "stopped by the callback",
+    "interrupted",
+    "the objective raised an exception",
+    "under way",
+)
+
+_MAGNITUDE = np.int64((1 << 63) - 1)  # all bits of a float64 but the sign: in the order of the absolute values
+
+
+class Rules(NamedTuple):
+    """When a run is over, as plain numbers."""
+
+    max_steps: int
+    gtol: float
+    ftol: float  # 0 for never
+    xtol: float
+
+
+class Box(NamedTuple):
+    """Bounds of every variable."""
+
+    lower: np.ndarray  # (n,), or both empty for none
+    upper: np.ndarray
+
+
+class Points(NamedTuple):
+    """The arrays of a run, (n,) each."""
+
+    x: np.ndarray  # where to evaluate next
+    grads: np.ndarray
+    before: np.ndarray  # the point evaluated before; empty where no rule asks for it
+    best_x: np.ndarray  # the point to return: the one of least value so far, or the one that converged
+    best_grads: np.ndarray
+
+
+class Position(NamedTuple):
+    """Where a run is, as plain numbers."""
+
+    status: int
+    step: int  # steps done
+    nfev: int  # evaluations done
+    value: float  # the last one,
+    best: float  # and the one at the point to return
+    rate: float  # of a line search: the rate of the step under way
+
+
+class Path(NamedTuple):
+    """Where the evaluated points of a chunk are written, one after the other; empty for nowhere."""
+
+    x: np.ndarray  # (rows · n,)
+    fun: np.ndarray  # (rows,)
+
+
+def evaluate(objective, x, grads, args):
+    """The value at x, its gradient written: of `fun(x, grads, *args)` or of a registered objective (compiled)."""
+    raise NotImplementedError("evaluate is called in compiled code")
+
+
+@overload(evaluate, jit_options=PASTED)
+def _evaluate(objective, x, grads, args):
+    if isinstance(objective, types.Dispatcher):
+        return lambda objective, x, grads, args: float(objective(borrowed(x), borrowed(grads), *borrowed(args)))
+    if isinstance(args, types.BaseTuple) and len(args):
+        raise TypingError("args: a registered objective takes none")
+    kernel = kernels_in_compiled_code("gradient_descent: fun", ObjectiveKernels, objective).value_and_grad
+    return lambda objective, x, grads, args: float(kernel(borrowed(objective), borrowed(x), borrowed(grads)))
+
+
+def rate_at(rates, first, step):
+    """The rate of a step: of a number or a schedule, or of an array that begins with the first step's (compiled)."""
+    raise NotImplementedError("rate_at is called in compiled code")
+
+
+@overload(rate_at, jit_options=PASTED)
+def _rate_at(rates, first, step):
+    if isinstance(rates, types.Array):
+        return lambda rates, first, step: rates[min(step - first, rates.size - 1)]
+    return lambda rates, first, step: learning_rate(rates, step)
+
+
+# Loops over a point. At a few variables what a loop costs is its beginning; they are read as parts of one function.
+
+
+@kernel(merge=True)
+def largest(x):
+    """The largest absolute value, NaN where there is a NaN: by integers, whose maximum is a vector operation."""
+    most = np.int64(0)
+    for i in range(x.size):
+        most = max(most, np.float64(x[i]).view(np.int64) & _MAGNITUDE)
+    return np.int64(most).view(np.float64)
+
+
+@kernel(merge=True)
+def largest_inside(x, grads, box):
+    """The same of the gradient, without the components that point out of the box at its edge."""
+    most = np.int64(0)
+    for i in range(x.size):
+        g = np.float64(grads[i])
+        if not ((x[i] <= box.lower[i] and g > 0) or (x[i] >= box.upper[i] and g < 0)):
+            most = max(most, g.view(np.int64) & _MAGNITUDE)
+    return np.int64(most).view(np.float64)
+
+
+@kernel(merge=True)
+def project(box, x):
+    """Move x to the nearest point of the box (NaN stays NaN)."""
+    for i in range(box.lower.size):
+        v = x[i]
+        x[i] = box.lower[i] if v < box.lower[i] else (box.upper[i] if v > box.upper[i] else v)
+
+
+@kernel(merge=True)
+def distances(x, y):
+    """The largest distance in one variable, and the square of the Euclidean distance."""
+    most = total = 0.0
+    for i in range(x.size):
+        d = np.float64(x[i]) - np.float64(y[i])
+        most = max(most, abs(d))
+        total += d * d
+    return most, total
+
+
+@kernel(merge=True)
+def keep(points):
+    """Make the point just evaluated the one to return."""
+    for i in range(points.x.size):
+        points.best_x[i] = points.x[i]
+        points.best_grads[i] = points.grads[i]
+
+
+@kernel(merge=True)
+def record(path, row, x, value):
+    """Write a point into the path, if there is one."""
+    if path.fun.size:
+        path.fun[row] = value
+        for i in range(x.size):
+            path.x[row * x.size + i] = x[i]
+
+
+@kernel(merge=True)
+def verdict(rules, box, points, step, last, value):
+    """Whether a run is over at a point just evaluated, `last` being the value before."""
+    x, grads, before = points.x, points.grads, points.before
+    slope, status = largest(grads), RUNNING
+    if not (abs(value) < np.inf and slope < np.inf):
+        status = NONFINITE
+    else:
+        if box.lower.size:
+            slope = largest_inside(x, grads, box)
+        if slope <= rules.gtol:
+            status = GRADIENT
+        elif rules.ftol > 0 and step > 0 and abs(value - last) <= rules.ftol * max(1.0, abs(value), abs(last)):
+            status = VALUE
+        elif before.size and step > 0 and distances(x, before)[0] <= rules.xtol * max(1.0, largest(x)):
+            status = STEP
+        elif step >= rules.max_steps:
+            status = MAX_STEPS
+        for i in range(before.size):
+            before[i] = x[i]
+    return status
+
+
+# What follows an evaluation, a test and a step; and the loops, which are these and the evaluation in turns.
+
+
+@kernel(merge=True)
+def descend(value, optimizer, rates, rules, box, state, points, position, path, first):
+    """Test the point just evaluated and do a step of the optimiser; `first` is the path's and the rates' first step."""
+    step, nfev, best = position.step, position.nfev + 1, position.best
+    record(path, step - first, points.x, value)
+    status = verdict(rules, box, points, step, position.value, value)
+    if status <= STEP or (value < best and status != NONFINITE) or nfev == 1:
+        best = value
+        keep(points)
+    if status == RUNNING:
+        update(optimizer, rate_at(rates, first, step), points.grads, state, points.x)
+        project(box, points.x)
+        step += 1
+    return Position(status, step, nfev, value, best, position.rate)
+
+
+@kernel(merge=True)
+def search(value, armijo, rules, box, points, position, path, first):
+    """The same along the negative gradient: a step from a point that is low enough, or else a shorter one to it."""
+    status, step, nfev, last, best, rate = position
+    x, best_x, best_grads = points.x, points.best_x, points.best_grads
+    usable = abs(value) < np.inf and largest(points.grads) < np.inf
+    nfev += 1
+    if nfev == 1 or (usable and value <= best - armijo.c1 / rate * distances(x, best_x)[1]):
+        record(path, step - first, x, value)
+        status = verdict(rules, box, points, step, last, value)
+        last = best = value
+        rate = min(armijo.lr, rate / armijo.shrink) if nfev > 1 else armijo.lr
+        keep(points)
+        step += np.int64(status == RUNNING)
+    else:
+        rate *= armijo.shrink
+    if status == RUNNING:
+        for i in range(x.size):
+            x[i] = best_x[i] - rate * best_grads[i]
+        project(box, x)
+        if distances(x, best_x)[0] == 0:  # also where the rate has become 0
+            status = NO_DECREASE
+            step -= 1
+    return Position(status, step, nfev, last, best, rate)
+
+
+@kernel(merge=True)
+def descend_until(last_nfev, objective, args, optimizer, rates, rules, box, state, points, position, path):
+    """Evaluate and step until the run is over, or so many evaluations are done; return the position."""
+    first = position.step
+    while position.status == RUNNING and position.nfev < last_nfev:
+        value = evaluate(objective, points.x, points.grads, args)
+        position = descend(value, optimizer, rates, rules, box, state, points, position, path, first)
+    return position
+
+
+@kernel(merge=True)
+def search_until(last_nfev, objective, args, armijo, rules, box, points, position, path):
+    """The same with a line search."""
+    first = position.step
+    while position.status == RUNNING and position.nfev < last_nfev:
+        value = evaluate(objective, points.x, points.grads, args)
+        position = search(value, armijo, rules, box, points, position, path, first)
+    return position
+
+
+def look_at_average(objective, args, optimizer, box, state, points, position):
+    """Evaluate the average that a method keeps, at the end of a run, and return it where its value is lower."""
+    raise NotImplementedError("look_at_average is called in compiled code")
+
+
+@overload(look_at_average, jit_options=PASTED)
+def _look_at_average(objective, args, optimizer, box, state, points, position):
+    if not keeps_average(kernels_in_compiled_code("gradient_descent: optimizer", OptimizerKernels, optimizer)):
+        return lambda objective, args, optimizer, box, state, points, position: position
+    return lambda objective, args, optimizer, box, state, points, position: _evaluate_average(
+        objective, args, optimizer, box, state, points, position
+    )
+
+
+@kernel(merge=True)
+def _evaluate_average(objective, args, optimizer, box, state, points, position):
+    status, step, nfev, last, best, rate = position
+    average = np.empty_like(points.x)
+    eval_params(optimizer, state, points.x, average)
+    points.x[:] = average
+    project(box, points.x)
+    value = evaluate(objective, points.x, points.grads, args)
+    if value < best and largest(points.grads) < np.inf:
+        best = value
+        keep(points)
+    return Position(status, step, nfev + 1, last, best, rate)
+
+
+def keeps_average(kernels):
+    """Whether a method evaluates elsewhere than at its parameters."""
+    return kernels.eval_params is not copy_params

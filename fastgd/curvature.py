@@ -1,0 +1,164 @@
+"""`sharpness`: the largest curvature at a point, and the largest rate at which plain descent is stable there."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd import _check
+from fastgd._registry import ModelKernels, _registered
+from fastgd.gradients import value_and_grad
+from fastgd.objectives import MeanLoss, checked_args, prepare
+
+_NOISE = 1e-6  # of the largest curvature: what differences of gradients leave
+
+
+class Sharpness(NamedTuple):
+    """The curvature at a point, as far as it was looked at."""
+
+    sharpness: float  # the largest eigenvalue of the Hessian
+    largest_stable_rate: float  # 2 / sharpness; infinite where no positive curvature was found
+    direction: np.ndarray  # (n,), of length 1: the eigenvector
+    converged: bool  # whether ‖Hv - λv‖ ≤ tol·|λ|; else the eigenvalue is at least what is given here
+    lowest: float  # the smallest curvature that was met in any direction
+    lowest_direction: np.ndarray  # (n,), of length 1
+    probes: int  # directions in which the curvature was measured
+    n_gradients: int  # evaluations
+
+    @property
+    def negative_curvature(self):
+        """Whether a direction of negative curvature was found (beyond what rounding can do)."""
+        return self.lowest < -_NOISE * abs(self.sharpness)
+
+    @property
+    def message(self):
+        """What can be said, in words."""
+        found = f"a direction of negative curvature was found ({self.lowest:.6g}): the function is not convex here"
+        none = f"no direction of negative curvature in {self.probes} probes, which does not show that there is none"
+        sure = "" if self.converged else "at least (the iteration did not converge) "
+        return (
+            f"largest curvature {sure}{self.sharpness:.6g}; plain descent is stable near here for rates below "
+            f"{self.largest_stable_rate:.6g}; {found if self.negative_curvature else none}"
+        )
+
+
+def sharpness(
+    fun, at, X=None, y=None, *, args=(), jac=None, tol=1e-3, max_iterations=1000, probes=10, seed=0, compile=True
+):
+    """Find the largest eigenvalue of the Hessian at a point, by power iteration on differences of gradients.
+
+    H·v ≈ (g(x + hv) - g(x - hv)) / 2h. Gradient descent on a quadratic is stable below the rate 2 / λ_max, and on
+    anything else near a minimum; above it the steps grow along the eigenvector. Where the eigenvalue of largest size is
+    negative, or where there are several of one size, the iteration goes on with H shifted by that size. Then the
+    smallest eigenvalue is sought in the same way, and `probes` random directions are tried: a curvature below 0 shows
+    that the function is not convex, its absence shows nothing.
+
+    Parameters
+    ----------
+    fun : callable or NamedTuple
+        An objective, in one of the forms that `minimize` takes; or a registered model.
+    at : array_like of shape (n,)
+        The point; a model's parameters. All is computed in float64.
+    X, y : array_like
+        A model's data: its mean loss over all rows is looked at.
+    args, jac, compile
+        As `minimize` takes them.
+    tol : float
+        The eigenvalue's relative error, by the residual, at which the iteration ends.
+    max_iterations : int
+        Hessian-vector products, at most, for each end of the spectrum.
+    probes : int
+        Random directions to try beside.
+    seed : int
+        Of the random directions.
+
+    Returns
+    -------
+    Sharpness
+        `sharpness`, `largest_stable_rate`, `direction`, `converged`, `lowest`, `lowest_direction`, `probes`,
+        `n_gradients`; `message` says it in words.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> from fastgd.problems import Booth, Saddle
+    >>> found = fastgd.sharpness(Booth(), [1.0, 3.0])
+    >>> round(found.sharpness, 4), round(found.largest_stable_rate, 4), found.negative_curvature
+    (18.0, 0.1111, False)
+    >>> fastgd.sharpness(Saddle(), [0.0, 0.0]).negative_curvature
+    True
+    """
+    owner = "sharpness"
+    at = _check.array(owner, "at", at, 1, np.dtype(np.float64)).copy()
+    if at.size == 0 or not np.isfinite(at).all():
+        raise ValueError(f"{owner}: at must have at least one element, all of them finite, got {at}")
+    if isinstance(_registered.get(type(fun)), ModelKernels):
+        if X is None or y is None:
+            raise TypeError(f"{owner}: a model is looked at with its data; give X and y")
+        fun = MeanLoss(fun, *_check.data(owner, X, y, np.dtype(np.float64)))
+    elif X is not None or y is not None:
+        raise TypeError(f"{owner}: X and y go with a model, got {type(fun).__name__}")
+    tol = _check.number(owner, "tol", tol, _check.positive)
+    max_iterations = _check.integer(owner, "max_iterations", max_iterations, least=1)
+    probes = _check.integer(owner, "probes", probes, least=0)
+    rng = np.random.default_rng(_check.integer(owner, "seed", seed, least=0))
+    compile = _check.boolean(owner, "compile", compile)
+    args = checked_args(owner, args, compile)
+    curvature = _Curvature(owner, prepare(owner, fun, jac, args, at, compile).value_and_grad, args, at)
+
+    largest, direction, converged, size = curvature.power_iteration(rng, 0.0, tol, max_iterations)
+    if largest < 0 or not converged:  # eigenvalues λ and -λ, say: shifted by their size, all are positive
+        largest, direction, converged, _ = curvature.power_iteration(rng, -size, tol, max_iterations)
+    curvature.power_iteration(rng, largest, tol, max_iterations)
+    for _ in range(probes):
+        curvature.along(rng.standard_normal(at.size))
+    return Sharpness(
+        sharpness=largest,
+        largest_stable_rate=2 / largest if largest > 0 else math.inf,
+        direction=direction,
+        converged=converged,
+        lowest=curvature.lowest,
+        lowest_direction=curvature.lowest_direction,
+        probes=curvature.probes,
+        n_gradients=2 * curvature.probes,
+    )
+
+
+class _Curvature:
+    """Hessian-vector products at a point, and the lowest curvature met on the way."""
+
+    def __init__(self, owner, objective, args, at):
+        self._owner, self._objective, self._args, self._at = owner, objective, args, at
+        self._h = 6e-6 * max(1.0, abs(at).max())  # the cube root of float64's precision
+        self.lowest, self.lowest_direction, self.probes = math.inf, np.zeros_like(at), 0
+
+    def _gradient(self, x):
+        grads = np.empty_like(x)
+        if isinstance(self._objective, tuple):
+            value_and_grad(self._objective, x, grads)
+        else:
+            self._objective(x, grads, *self._args)
+        if not np.isfinite(grads).all():
+            raise ValueError(f"{self._owner}: the gradient near `at` must be finite, got {grads}")
+        return grads
+
+    def along(self, v):
+        """Return v at length 1, Hv, and the curvature v·Hv."""
+        v = v / np.linalg.norm(v)
+        Hv = (self._gradient(self._at + self._h * v) - self._gradient(self._at - self._h * v)) / (2 * self._h)
+        curvature = float(v @ Hv)
+        self.probes += 1
+        if curvature < self.lowest:
+            self.lowest, self.lowest_direction = curvature, v
+        return v, Hv, curvature
+
+    def power_iteration(self, rng, shift, tol, max_iterations):
+        """The eigenvalue that is farthest from `shift`, its eigenvector, whether it converged, and ‖Hv‖ at the end."""
+        v = rng.standard_normal(self._at.size)
+        for _ in range(max_iterations):
+            v, Hv, curvature = self.along(v)
+            scale = max(abs(curvature), abs(shift))
+            if np.linalg.norm(Hv - curvature * v) <= max(tol * scale, 1e-300):
+                return curvature, v, True, float(np.linalg.norm(Hv))
+            v = Hv - shift * v
+        return curvature, v / np.linalg.norm(v), False, float(np.linalg.norm(Hv))

@@ -1,0 +1,311 @@
+"""The forms in which an objective may be given, made into one; and a model's full batch as an objective."""
+
+import inspect
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core.errors import NumbaError
+from numba.core.typing.typeof import typeof
+from numba.extending import is_jitted
+
+from fastgd import _check
+from fastgd._jit import kernel, njit
+from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for, register_objective
+from fastgd.gradients import value_and_grad
+
+FORMS = (
+    "an objective is fun(x, grad, *args) -> float, which writes the gradient into grad; or fun(x, *args) -> float with "
+    "jac=a function jac(x, *args) -> array, or with jac='2-point' or '3-point' for differences; or fun(x, *args) -> "
+    "(float, array) with jac=True; or one registered by fastgd.register_objective"
+)
+
+
+class MeanLoss(NamedTuple):
+    """A model's mean loss over rows of data, as an objective of its parameters: full-batch training by `minimize`.
+
+    Parameters
+    ----------
+    model : NamedTuple
+        A registered model.
+    X : ndarray of shape (rows, n_features)
+        float32 or float64, C-ordered.
+    y : ndarray of shape (rows,) or (rows, n_outputs)
+        Of X's dtype, as the starting point must be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> line = fastgd.MeanLoss(fastgd.Neuron(1, "identity"), X, np.array([1.0, 3.0, 5.0]))
+    >>> result = fastgd.minimize(line, np.zeros(2), optimizer=fastgd.SGD(), lr=fastgd.Armijo())
+    >>> result.x.round(5)
+    array([2., 1.])
+    """
+
+    model: NamedTuple
+    X: np.ndarray
+    y: np.ndarray
+
+
+@kernel(inline=True)
+def mean_loss(objective, x, grads):
+    return value_and_grad(objective.model, x, objective.X, objective.y, grads)
+
+
+def _table(ndims):
+    def contains(value):
+        return (
+            isinstance(value, np.ndarray)
+            and value.dtype in (np.float32, np.float64)
+            and value.ndim in ndims
+            and value.flags.carray
+            and value.size > 0
+        )
+
+    return _check.Range("a C-ordered float32 or float64 array with a row for each case", contains)
+
+
+register_objective(MeanLoss, mean_loss, X=_table((2,)), y=_table((1, 2)))
+
+
+class Objective(NamedTuple):
+    """An objective in the loop's own form."""
+
+    value_and_grad: Any  # a registered objective, or f(x, grads, *args) -> float, compiled or not
+    compiled: bool
+    calls: int  # of the user's fun in an evaluation
+
+
+class _ObjectiveRaisedError(Exception):
+    """An exception of the objective's own."""
+
+
+def prepare(owner, fun, jac, args, x, compiled, forgiving=False):
+    """Make an objective of what the user gave, tried at x: its errors are raised here, in plain words.
+
+    One that raises there does so here, unless `forgiving`.
+    """
+    if isinstance(fun, tuple) or (isinstance(fun, type) and issubclass(fun, tuple)):
+        kernels_for(f"{owner}: fun", ObjectiveKernels, fun)
+        if args or jac is not None:
+            given = "args" if args else "jac"
+            raise TypeError(f"{owner}: a registered objective takes no {given}, got {given}={args or jac!r}")
+        _require_length(owner, fun, x)
+        return Objective(fun, True, 1)
+    if not callable(fun):
+        raise TypeError(f"{owner}: fun must be an objective, got {type(fun).__name__}; {FORMS}")
+    if not (jac is None or jac is True or callable(jac) or (isinstance(jac, str) and jac in _DIFFERENCES)):
+        raise ValueError(f"{owner}: jac must be None, a function, True, '2-point' or '3-point', got {jac!r}; {FORMS}")
+    _require_arity(owner, "fun", fun, ("x", "grad") if jac is None else ("x",), args)
+    if callable(jac):
+        _require_arity(owner, "jac", jac, ("x",), args)
+    if compiled:
+        fun = _compiled(owner, "fun", fun)
+        jac = _compiled(owner, "jac", jac) if callable(jac) else jac
+        _compile(owner, "fun", fun, (x, x, *args) if jac is None else (x, *args))
+        if callable(jac):
+            _compile(owner, "jac", jac, (x, *args))
+    try:
+        _try(owner, fun, jac, args, x)
+    except _ObjectiveRaisedError as error:
+        if not forgiving:
+            raise error.args[0] from None
+    form = _form(fun, jac, compiled)
+    return Objective(form, compiled, _calls(jac, x.size))
+
+
+def _calls(jac, n):
+    """How often an evaluation calls the user's fun."""
+    if isinstance(jac, str):
+        return n + 1 if jac == "2-point" else 2 * n + 1
+    return 1
+
+
+def checked_args(owner, args, compiled):
+    """Return args, a tuple of what compiled code can take."""
+    if not isinstance(args, tuple):
+        raise TypeError(f"{owner}: args must be a tuple, got {type(args).__name__}; write args=(a,) for a single one")
+    for i, value in enumerate(args if compiled else ()):
+        kinds = "a number, an array or a tuple of these for compiled code"
+        if isinstance(value, list | str | dict | set):
+            raise TypeError(f"{owner}: args[{i}] must be {kinds}, got {type(value).__name__}")
+        try:
+            typeof(value)
+        except (ValueError, NumbaError):
+            raise TypeError(f"{owner}: args[{i}] must be {kinds}, got {type(value).__name__}") from None
+    return args
+
+
+def _require_length(owner, objective, x):
+    """Of the objectives that hold data: raise where x is not as long as they ask for."""
+    if isinstance(objective, MeanLoss):
+        kernels = kernels_for(f"{owner}: model", ModelKernels, objective.model)
+        _check.parameters(owner, objective.model, kernels.n_params.py_func(objective.model), x)
+        _check.data(owner, objective.X, objective.y)
+        if not objective.X.dtype == objective.y.dtype == x.dtype:
+            raise TypeError(
+                f"{owner}: x0 must be of the dtype of MeanLoss's X and y, got {x.dtype}, {objective.X.dtype} and "
+                f"{objective.y.dtype}"
+            )
+        kernels.check(objective.model, X=objective.X, y=objective.y)
+
+
+def _require_arity(owner, name, function, first, args):
+    """Raise where a function cannot be called with these arguments: most likely it is of another form."""
+    try:
+        signature = inspect.signature(getattr(function, "py_func", function))
+    except (ValueError, TypeError):  # a built-in function has none
+        return
+    try:
+        signature.bind(*first, *args)
+    except TypeError:
+        wanted = ", ".join((*first, *(f"args[{i}]" for i in range(len(args)))))
+        raise TypeError(
+            f"{owner}: {name} is called as {name}({wanted}), got one with the signature {signature}; {FORMS}"
+        ) from None
+
+
+_compilations: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # plain function -> compiled
+_forms: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # function -> {(its gradient, ...): the loop's form}
+
+
+def _compiled(owner, name, function):
+    """The compiled function, the same one at every call."""
+    if is_jitted(function):
+        return function
+    try:
+        if function not in _compilations:
+            _compilations[function] = njit(
+                function, cache=False, nogil=True, error_model="numpy", fastmath={"contract"}
+            )
+        return _compilations[function]
+    except TypeError:
+        raise TypeError(
+            f"{owner}: {name} must be a function that Numba can compile, got {type(function).__name__}; "
+            "write compile=False to run plain Python as it is"
+        ) from None
+
+
+def _compile(owner, name, function, arguments):
+    """Compile a function for these arguments, or say in plain words that Numba cannot."""
+    try:
+        function.compile(tuple(map(typeof, arguments)))
+    except Exception as error:  # of what Numba does not support, not all errors are NumbaError
+        lines = [line.strip() for line in str(error).splitlines()]
+        reason = next((line for line in lines[1:] if line), lines[0] if lines else type(error).__name__)
+        raise TypeError(
+            f"{owner}: {name} could not be compiled by Numba for x of {arguments[0].dtype} and these args ({reason}); "
+            f"write what it supports, or compile=False to run plain Python as it is; {FORMS}"
+        ) from error
+
+
+def _form(fun, jac, compiled):
+    """The loop's form of an objective: made once, since a function made anew is compiled anew."""
+    if jac is None:
+        return fun
+    make: Callable = _joined if jac is True else _paired if callable(jac) else _DIFFERENCES[jac]
+    if not compiled:
+        return make(fun, jac, lambda function: function)
+    forms = _forms.setdefault(fun, {})
+    if jac not in forms:
+        forms[jac] = make(fun, jac, lambda function: njit(function, cache=False, nogil=True, error_model="numpy"))
+    return forms[jac]
+
+
+def _paired(fun, jac, compile):
+    def value_and_grad(x, grads, *args):
+        grads[:] = jac(x, *args)
+        return fun(x, *args)
+
+    return compile(value_and_grad)
+
+
+def _joined(fun, jac, compile):
+    def value_and_grad(x, grads, *args):
+        value, gradient = fun(x, *args)
+        grads[:] = gradient
+        return value
+
+    return compile(value_and_grad)
+
+
+def _forward(fun, jac, compile):
+    def value_and_grad(x, grads, *args):
+        value = fun(x, *args)
+        for i in range(x.size):
+            here = x[i]
+            x[i] += 1.5e-8 * max(1.0, abs(here))  # the root of float64's precision
+            grads[i] = (fun(x, *args) - value) / (x[i] - here)
+            x[i] = here
+        return value
+
+    return compile(value_and_grad)
+
+
+def _central(fun, jac, compile):
+    def value_and_grad(x, grads, *args):
+        for i in range(x.size):
+            here = x[i]
+            h = 6e-6 * max(1.0, abs(here))  # the cube root of float64's precision
+            x[i] = here + h
+            above, value_above = x[i], fun(x, *args)
+            x[i] = here - h
+            grads[i] = (value_above - fun(x, *args)) / (above - x[i])
+            x[i] = here
+        return fun(x, *args)
+
+    return compile(value_and_grad)
+
+
+_DIFFERENCES = {"2-point": _forward, "3-point": _central}
+
+_GUARD = 16  # numbers on both sides of the gradient that is tried
+_UNTOUCHED = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF8DEADBEEF0BAD)}  # NaN that no computation gives
+
+
+def _try(owner, fun, jac, args, x):
+    """Call the objective once: its value must be a number, its gradient (n,), x left alone, nothing else written."""
+    point, n = x.copy(), x.size
+    gradient = None
+
+    def call(function, *arguments):
+        try:
+            return function(*arguments)
+        except Exception as error:
+            raise _ObjectiveRaisedError(error) from None
+
+    if jac is None:
+        room = np.empty(n + 2 * _GUARD, x.dtype)
+        bits = room.view(f"u{x.itemsize}")
+        bits[:] = _UNTOUCHED[x.itemsize]
+        value = call(fun, point, room[_GUARD : _GUARD + n], *args)
+        left = np.flatnonzero(bits[_GUARD : _GUARD + n] == _UNTOUCHED[x.itemsize])
+        if (np.delete(bits, np.s_[_GUARD : _GUARD + n]) != _UNTOUCHED[x.itemsize]).any():
+            raise ValueError(f"{owner}: fun wrote beyond grad, which has {n} elements as x has; {FORMS}")
+        if left.size and np.ndim(value) == 0:
+            raise ValueError(
+                f"{owner}: fun left {left.size} of the {n} elements of grad unwritten (grad[{left[0]}] first); it must "
+                f"write in place, grad[:] = ..., not grad = ...; {FORMS}"
+            )
+    elif jac is True:
+        pair = call(fun, point, *args)
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(f"{owner}: with jac=True fun must return (float, array), got {_kind(pair)}; {FORMS}")
+        value, gradient = pair
+    else:
+        value = call(fun, point, *args)
+        if callable(jac):
+            gradient = call(jac, point, *args)
+    if np.ndim(value) != 0 or not isinstance(value, int | float | np.number) or isinstance(value, np.complexfloating):
+        raise TypeError(f"{owner}: fun must return a real number, got {_kind(value)}; {FORMS}")
+    if gradient is not None and np.shape(gradient) != (n,):
+        raise ValueError(f"{owner}: the gradient must have shape ({n},), as x has, got {_kind(gradient)}; {FORMS}")
+    if not np.array_equal(point, x):
+        raise ValueError(f"{owner}: fun must leave x as it is, but wrote into it; {FORMS}")
+
+
+def _kind(value):
+    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__

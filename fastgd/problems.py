@@ -1,0 +1,463 @@
+"""A gallery of objectives with what the textbooks know about them: for examples, tests, pictures and benchmarks.
+
+Each is a NamedTuple registered by `register_objective`: `minimize`, `minimize_many`, `gradient_descent` and
+`value_and_grad` take it, in Python and in compiled code. `facts(problem, n)` tells the rest:
+
+>>> import fastgd
+>>> from fastgd import problems
+>>> known = problems.facts(problems.Rosenbrock(), n=2)
+>>> known.minima, known.value
+(array([[1., 1.]]), 0.0)
+>>> result = fastgd.minimize(problems.Rosenbrock(), known.start, optimizer=fastgd.Momentum(), lr=1e-4, max_steps=10**6)
+>>> result.success, result.x.round(4)
+(True, array([1., 1.]))
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd import _check
+from fastgd._check import finite, nonnegative, positive
+from fastgd._jit import kernel
+from fastgd._registry import register_objective
+from fastgd.elementwise import sigmoid, softplus
+
+
+class Facts(NamedTuple):
+    """What is known about an objective of n variables."""
+
+    description: str
+    minima: np.ndarray  # (k, n): the points of least value; empty where there is none
+    value: float  # the least value; -inf where there is none
+    start: np.ndarray  # (n,): where the literature begins, or a point that is worth beginning at
+    bounds: np.ndarray  # (2,): each variable's range, in which it is usually looked at
+    sharpness: float  # the largest eigenvalue of the Hessian at the first minimum (the saddle's: at the saddle)
+    flatness: float  # the smallest eigenvalue there
+
+
+_facts: dict[type, Callable[..., Facts]] = {}
+
+
+def facts(problem, n=2):
+    """Return what is known about an objective of the gallery.
+
+    Parameters
+    ----------
+    problem : NamedTuple
+        One of this module's objectives.
+    n : int
+        The number of variables, where the objective does not fix it.
+
+    Returns
+    -------
+    Facts
+        `description`, `minima` (k, n), `value`, `start` (n,), `bounds`, and the extreme eigenvalues of the Hessian at
+        the first minimum, `sharpness` and `flatness`: plain gradient descent near it is stable below the rate
+        2 / sharpness, and takes steps in proportion to sharpness / flatness.
+
+    Examples
+    --------
+    >>> from fastgd import problems
+    >>> problems.facts(problems.IllConditioned(condition=100.0), n=3).sharpness
+    100.0
+    """
+    if type(problem) not in _facts:
+        names = ", ".join(cls.__name__ for cls in _facts)
+        came = f"the class {problem.__name__} itself" if isinstance(problem, type) else type(problem).__name__
+        raise TypeError(f"facts: problem must be one of the gallery ({names}), got {came}")
+    return _facts[type(problem)](problem, _check.integer("facts", "n", n, least=1))
+
+
+def _add(cls, value_and_grad, known, **ranges):
+    register_objective(cls, value_and_grad, **ranges)
+    _facts[cls] = known
+
+
+def _known(problem, description, minima, value, start, bounds, sharpness=math.nan, flatness=math.nan):
+    minima = np.array(minima, np.float64)
+    start, bounds = np.array(start, np.float64), np.array(bounds, np.float64)
+    return Facts(description, minima, float(value), start, bounds, float(sharpness), float(flatness))
+
+
+def _require_two(problem, n):
+    if n != 2:
+        raise ValueError(f"facts: {type(problem).__name__} has 2 variables, got n={n}")
+
+
+class Bowl(NamedTuple):
+    """The bowl: f(x) = Σ xᵢ², in one variable the parabola x².
+
+    Convex, with the same curvature 2 in every direction: the rate 1/2 arrives in one step, from 1 on nothing does.
+    """
+
+
+@kernel(inline=True)
+def bowl(problem, x, grads):
+    value = 0.0
+    for i in range(x.size):
+        value += x[i] * x[i]
+        grads[i] = 2 * x[i]
+    return value
+
+
+def bowl_facts(problem, n):
+    words = "convex, round: plain descent converges for rates below 1, and at 1/2 in one step"
+    return _known(problem, words, [np.zeros(n)], 0, np.full(n, 4.0), (-5, 5), 2, 2)
+
+
+_add(Bowl, bowl, bowl_facts)
+
+
+class IllConditioned(NamedTuple):
+    """A long narrow valley: f(x) = ½ Σ λᵢxᵢ², the λ spread evenly on a logarithmic scale from 1 to `condition`.
+
+    Parameters
+    ----------
+    condition : float
+        The largest curvature over the smallest, positive.
+    """
+
+    condition: float = 100.0
+
+
+@kernel(inline=True)
+def ill_conditioned(problem, x, grads):
+    value, n = 0.0, x.size
+    factor = problem.condition ** (1 / max(1, n - 1))
+    curvature = problem.condition if n == 1 else 1.0
+    for i in range(n):
+        value += 0.5 * curvature * x[i] * x[i]
+        grads[i] = curvature * x[i]
+        curvature *= factor
+    return value
+
+
+def ill_conditioned_facts(problem, n):
+    words = "convex, with curvatures from 1 to `condition`: too fast across the valley is too slow along it"
+    curvatures = problem.condition ** (np.linspace(0, 1, n) if n > 1 else np.ones(1))
+    return _known(problem, words, [np.zeros(n)], 0, np.ones(n), (-2, 2), curvatures.max(), curvatures.min())
+
+
+_add(IllConditioned, ill_conditioned, ill_conditioned_facts, condition=positive)
+
+
+class Rosenbrock(NamedTuple):
+    """Rosenbrock's banana: f(x) = Σ b(xᵢ₊₁ - xᵢ²)² + (a - xᵢ)², i = 1 ... n - 1.
+
+    H. H. Rosenbrock, An automatic method for finding the greatest or least value of a function, 1960, for n = 2; the
+    chained form for more variables is the one that SciPy has. (With a ≠ 1 and n > 2 the minimum is not known.)
+
+    Parameters
+    ----------
+    a, b : float
+        Where the valley's minimum is, and how steep its walls are (positive).
+    """
+
+    a: float = 1.0
+    b: float = 100.0
+
+
+@kernel(inline=True)
+def rosenbrock(problem, x, grads):
+    value, behind, last = 0.0, 0.0, x.size - 1  # behind: the gradient's part from the term before
+    for i in range(last):
+        across, along = x[i + 1] - x[i] * x[i], problem.a - x[i]
+        value += problem.b * across * across + along * along
+        # What depends on `across`, the last to be known, is a chain of as few operations as can be.
+        grads[i] = behind - 2 * (across * (2 * problem.b * x[i]) + along)
+        behind = 2 * problem.b * across
+    if last >= 0:
+        grads[last] = behind
+    return value
+
+
+def rosenbrock_facts(problem, n):
+    a, b = problem
+    words = "a flat, curved valley between steep walls: easy to find, slow to follow"
+    start = np.tile([-1.2, 1.0], n)[:n]
+    if n == 1:
+        raise ValueError("facts: Rosenbrock has at least 2 variables, got n=1")
+    if n > 2 and a != 1:
+        return _known(problem, words, np.empty((0, n)), math.nan, start, (-2, 2))
+    x = np.array([a, a * a]) if n == 2 else np.ones(n)
+    hessian = np.zeros((n, n))
+    for i in range(n - 1):
+        hessian[i, i] += 12 * b * x[i] ** 2 - 4 * b * x[i + 1] + 2
+        hessian[i, i + 1] = hessian[i + 1, i] = -4 * b * x[i]
+        hessian[i + 1, i + 1] += 2 * b
+    eigenvalues = np.linalg.eigvalsh(hessian)
+    if n >= 4:
+        words += "; a second, local minimum near (-1, 1, ..., 1)"
+    return _known(problem, words, [x], 0, start, (-2, 2), eigenvalues[-1], eigenvalues[0])
+
+
+_add(Rosenbrock, rosenbrock, rosenbrock_facts, a=finite, b=positive)
+
+
+class Beale(NamedTuple):
+    """Beale's function: f(x, y) = (1.5 - x + xy)² + (2.25 - x + xy²)² + (2.625 - x + xy³)²."""
+
+
+@kernel(inline=True)
+def beale(problem, x, grads):
+    u, v = x[0], x[1]
+    r1 = 1.5 - u + u * v
+    r2 = 2.25 - u + u * v * v
+    r3 = 2.625 - u + u * v * v * v
+    grads[0] = 2 * (r1 * (v - 1) + r2 * (v * v - 1) + r3 * (v * v * v - 1))
+    grads[1] = 2 * u * (r1 + 2 * r2 * v + 3 * r3 * v * v)
+    return r1 * r1 + r2 * r2 + r3 * r3
+
+
+def beale_facts(problem, n):
+    _require_two(problem, n)
+    words = "flat almost everywhere, with sharp peaks at the corners"
+    jacobian = np.array([[-0.5, 3.0], [-0.75, 3.0], [-0.875, 2.25]])  # of the residuals, which vanish at the minimum
+    eigenvalues = np.linalg.eigvalsh(2 * jacobian.T @ jacobian)
+    return _known(problem, words, [[3, 0.5]], 0, (1, 1), (-4.5, 4.5), eigenvalues[-1], eigenvalues[0])
+
+
+_add(Beale, beale, beale_facts)
+
+
+class Himmelblau(NamedTuple):
+    """Himmelblau's function: f(x, y) = (x² + y - 11)² + (x + y² - 7)², with four minima of the same value."""
+
+
+@kernel(inline=True)
+def himmelblau(problem, x, grads):
+    p, q = x[0] * x[0] + x[1] - 11, x[0] + x[1] * x[1] - 7
+    grads[0] = 4 * p * x[0] + 2 * q
+    grads[1] = 2 * p + 4 * q * x[1]
+    return p * p + q * q
+
+
+def himmelblau_facts(problem, n):
+    _require_two(problem, n)
+    words = "four minima of the same value, between them a maximum near (-0.27, -0.92) and four saddles"
+    minima = [
+        [3, 2],
+        [-2.805118086952745, 3.131312518250573],
+        [-3.779310253377747, -3.283185991286170],
+        [3.584428340330492, -1.848126526964404],
+    ]
+    eigenvalues = np.linalg.eigvalsh([[74.0, 20.0], [20.0, 34.0]])
+    return _known(problem, words, minima, 0, (0, 0), (-5, 5), eigenvalues[-1], eigenvalues[0])
+
+
+_add(Himmelblau, himmelblau, himmelblau_facts)
+
+
+class Booth(NamedTuple):
+    """Booth's function: f(x, y) = (x + 2y - 7)² + (2x + y - 5)², a tilted quadratic valley."""
+
+
+@kernel(inline=True)
+def booth(problem, x, grads):
+    p, q = x[0] + 2 * x[1] - 7, 2 * x[0] + x[1] - 5
+    grads[0] = 2 * p + 4 * q
+    grads[1] = 4 * p + 2 * q
+    return p * p + q * q
+
+
+def booth_facts(problem, n):
+    _require_two(problem, n)
+    return _known(problem, "convex, a valley along the diagonal", [[1, 3]], 0, (-5, -5), (-10, 10), 18, 2)
+
+
+_add(Booth, booth, booth_facts)
+
+
+class Saddle(NamedTuple):
+    """The saddle: f(x) = x₁² - x₂² + x₃² - ..., which is stationary at 0 and has no minimum.
+
+    From a start with x₂ = 0 gradient descent ends on the saddle; a small x₂ grows by 1 + 2·lr a step, and away it goes.
+    """
+
+
+@kernel(inline=True)
+def saddle(problem, x, grads):
+    value, sign = 0.0, 1.0
+    for i in range(x.size):
+        value += sign * x[i] * x[i]
+        grads[i] = 2 * sign * x[i]
+        sign = -sign
+    return value
+
+
+def saddle_facts(problem, n):
+    words = "stationary at 0, up along x₁, down along x₂ without end"
+    start = np.where(np.arange(n) % 2 == 0, 1.0, 1e-6)
+    return _known(problem, words, np.empty((0, n)), -math.inf if n > 1 else 0, start, (-2, 2), 2, -2 if n > 1 else 2)
+
+
+_add(Saddle, saddle, saddle_facts)
+
+
+class Rastrigin(NamedTuple):
+    """Rastrigin's function: f(x) = 10n + Σ xᵢ² - 10 cos 2πxᵢ, a bowl with a local minimum near every integer point."""
+
+
+@kernel(inline=True)
+def rastrigin(problem, x, grads):
+    value = 0.0
+    for i in range(x.size):
+        angle = 2 * math.pi * x[i]
+        value += x[i] * x[i] + 10 - 10 * math.cos(angle)
+        grads[i] = 2 * x[i] + 20 * math.pi * math.sin(angle)
+    return value
+
+
+def rastrigin_facts(problem, n):
+    words = "a local minimum near every point of integers: descent finds the nearest one"
+    curvature = 2 + 40 * math.pi**2
+    return _known(problem, words, [np.zeros(n)], 0, np.full(n, 2.2), (-5.12, 5.12), curvature, curvature)
+
+
+_add(Rastrigin, rastrigin, rastrigin_facts)
+
+
+class Ackley(NamedTuple):
+    """Ackley's function: f(x) = 20 + e - 20 exp(-r/5) - exp(mean of cos 2πxᵢ), r the root of the mean of xᵢ².
+
+    A funnel with ripples. At the minimum it has a corner: its gradient does not go to 0 there, and plain descent at a
+    constant rate comes to within a step of it. (The gradient at 0 itself is written as 0.)
+    """
+
+
+@kernel(inline=True)
+def ackley(problem, x, grads):
+    squares, cosines, n = 0.0, 0.0, max(1, x.size)
+    for i in range(x.size):
+        squares += x[i] * x[i]
+        cosines += math.cos(2 * math.pi * x[i])
+    radius = math.sqrt(squares / n)
+    funnel, ripple = 20 * math.exp(-radius / 5), math.exp(cosines / n)
+    slope = funnel / (5 * n * radius) if radius > 0 else 0.0
+    for i in range(x.size):
+        grads[i] = slope * x[i] + ripple * 2 * math.pi / n * math.sin(2 * math.pi * x[i])
+    return 20 - funnel + (math.e - ripple)
+
+
+def ackley_facts(problem, n):
+    words = "a rippled funnel, with a corner at the minimum: the gradient there does not vanish on the way in"
+    return _known(problem, words, [np.zeros(n)], 0, np.full(n, 1.7), (-5, 5))
+
+
+_add(Ackley, ackley, ackley_facts)
+
+
+class StyblinskiTang(NamedTuple):
+    """Styblinski and Tang's function: f(x) = ½ Σ xᵢ⁴ - 16xᵢ² + 5xᵢ, two valleys a variable, one of them deeper."""
+
+
+@kernel(inline=True)
+def styblinski_tang(problem, x, grads):
+    value = 0.0
+    for i in range(x.size):
+        square = x[i] * x[i]
+        value += 0.5 * (square * square - 16 * square + 5 * x[i])
+        grads[i] = 2 * square * x[i] - 16 * x[i] + 2.5
+    return value
+
+
+def styblinski_tang_facts(problem, n):
+    words = "2ⁿ local minima, one of them global"
+    x = -2.9035340277711770951  # the smallest root of 4x³ - 32x + 5
+    value, curvature = n * 0.5 * (x**4 - 16 * x**2 + 5 * x), 6 * x * x - 16
+    return _known(problem, words, [np.full(n, x)], value, np.zeros(n), (-5, 5), curvature, curvature)
+
+
+_add(StyblinskiTang, styblinski_tang, styblinski_tang_facts)
+
+
+class LogisticRegression(NamedTuple):
+    """Logistic regression: f(w) = mean over rows of ln(1 + e^-z) + (1 - y)z, z = w·x, plus ½·l2·‖w‖².
+
+    Convex, and with l2 > 0 strictly so. Where the classes can be separated and l2 is 0 there is no minimum: the
+    weights grow for ever. A column of ones in X gives an intercept. (`Neuron` with `fit` trains by mini-batches.)
+
+    Parameters
+    ----------
+    X : ndarray of shape (rows, n)
+        float64, C-ordered.
+    y : ndarray of shape (rows,)
+        float64, 0 or 1.
+    l2 : float
+        The penalty, 0 or larger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> from fastgd import problems
+    >>> coin = problems.LogisticRegression(np.ones((4, 1)), np.array([1.0, 1.0, 1.0, 0.0]), l2=0.0)
+    >>> problems.facts(coin).minima.round(6)  # ln(3 / 1)
+    array([[1.098612]])
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    l2: float = 0.01
+
+
+@kernel(inline=True)
+def logistic_regression(problem, x, grads):
+    X, y, l2 = problem
+    n_rows, n = X.shape
+    value = 0.0
+    for j in range(n):
+        value += 0.5 * l2 * x[j] * x[j]
+        grads[j] = l2 * x[j]
+    for i in range(n_rows):
+        z = 0.0
+        for j in range(n):
+            z += X[i, j] * x[j]
+        value += (softplus(-z) + (1 - y[i]) * z) / n_rows
+        dL_dz = (sigmoid(z) - y[i]) / n_rows
+        for j in range(n):
+            grads[j] += dL_dz * X[i, j]
+    return value
+
+
+def logistic_regression_facts(problem, n):
+    """The minimum by Newton's method, there being no closed form; none where it does not converge."""
+    X, y, l2 = problem
+    n_rows, n = X.shape
+    words = "convex, with l2 > 0 strictly; the curvature is largest near w = 0 and at most ‖X‖²/(4·rows) + l2"
+    w = np.zeros(n)
+    none = _known(problem, words, np.empty((0, n)), math.nan, np.zeros(n), (-5, 5))
+    for _ in range(100):
+        z = X @ w
+        a = 1 / (1 + np.exp(-np.clip(z, -500, 500)))
+        gradient = X.T @ (a - y) / n_rows + l2 * w
+        hessian = (X * (a * (1 - a))[:, None]).T @ X / n_rows + l2 * np.eye(n)
+        eigenvalues = np.linalg.eigvalsh(hessian)
+        if eigenvalues[0] <= 1e-12 * (X * X).mean():
+            return none
+        if abs(gradient).max() < 1e-14 * (1 + abs(X).max()):
+            value = np.mean(np.logaddexp(0, -z) + (1 - y) * z) + 0.5 * l2 * w @ w
+            return _known(problem, words, [w], value, np.zeros(n), (-5, 5), eigenvalues[-1], eigenvalues[0])
+        w = w - np.linalg.solve(hessian, gradient)
+    return none
+
+
+def _float64(ndim):
+    return lambda v: (
+        isinstance(v, np.ndarray) and v.dtype == np.float64 and v.ndim == ndim and v.size > 0 and v.flags.carray
+    )
+
+
+_add(
+    LogisticRegression,
+    logistic_regression,
+    logistic_regression_facts,
+    X=_check.Range("a C-ordered float64 array (rows, n)", _float64(2)),
+    y=_check.Range("a float64 array of 0 and 1", lambda v: _float64(1)(v) and bool(np.isin(v, (0, 1)).all())),
+    l2=nonnegative,
+)
+
+GALLERY = tuple(_facts)

@@ -1,0 +1,88 @@
+"""`sharpness` against eigenvalues that are known."""
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import sharpness
+from fastgd.problems import Booth, Bowl, IllConditioned, LogisticRegression, Rosenbrock, Saddle, facts
+
+
+@pytest.mark.parametrize(
+    ("problem", "n"), [(Bowl(), 3), (IllConditioned(100.0), 5), (Rosenbrock(), 2), (Booth(), 2), (Saddle(), 3)]
+)
+def test_known_curvatures(problem, n):
+    known = facts(problem, n)
+    at = known.minima[0] if len(known.minima) else np.zeros(n)
+    found = sharpness(problem, at, tol=1e-4)
+    assert found.converged
+    assert found.sharpness == pytest.approx(known.sharpness, rel=1e-3)
+    assert found.largest_stable_rate == pytest.approx(2 / known.sharpness, rel=1e-3)
+    assert found.lowest == pytest.approx(known.flatness, rel=1e-2, abs=1e-3 * known.sharpness)
+    assert found.negative_curvature == (known.flatness < 0)
+    assert np.linalg.norm(found.direction) == pytest.approx(1)
+    assert found.n_gradients == 2 * found.probes
+    assert f"{found.sharpness:.6g}" in found.message
+
+
+def test_the_rate_is_the_edge_of_stability():
+    rate = sharpness(IllConditioned(100.0), [0.0, 0.0], tol=1e-6).largest_stable_rate
+    ends = [
+        fastgd.minimize(
+            IllConditioned(100.0), [1.0, 1.0], optimizer=fastgd.SGD(), lr=lr, max_steps=1000, record=True
+        ).path[-1, 1]
+        for lr in (0.99 * rate, 1.01 * rate)
+    ]
+    assert abs(ends[0]) < 1 < abs(ends[1])
+
+
+def test_a_hilltop():
+    def hill(x, grad):
+        grad[:] = -2 * x * np.array([1.0, 3.0])
+        return -(x**2 * np.array([1.0, 3.0])).sum()
+
+    found = sharpness(hill, [0.5, 0.5], compile=False)
+    assert found.sharpness == pytest.approx(-2, rel=1e-3)  # the largest, not the one of largest size
+    assert found.lowest == pytest.approx(-6, rel=1e-3)
+    assert found.largest_stable_rate == np.inf
+    assert "a direction of negative curvature was found (-6" in found.message
+
+
+def test_none_found_is_not_called_convex():
+    found = sharpness(Booth(), [0.0, 0.0], probes=7)
+    assert f"no direction of negative curvature in {found.probes} probes, which does not show" in found.message
+    assert found.probes >= 7 + 2
+
+
+def test_a_model():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2))
+    y = (X[:, 0] > 0.2 * rng.normal(size=50)).astype(float)
+    found = sharpness(fastgd.Neuron(2, loss="binary_cross_entropy"), np.zeros(3), X.astype(np.float32), y, tol=1e-5)
+    same = LogisticRegression(np.column_stack([X, np.ones(50)]), y, l2=0.0)
+    expected = np.linalg.eigvalsh(same.X.T @ same.X / (4 * 50))[-1]  # σ' is 1/4 at 0
+    assert found.sharpness == pytest.approx(expected, rel=1e-4)
+
+
+def test_not_converged_is_said():
+    found = sharpness(IllConditioned(1.01), np.zeros(30), max_iterations=2, tol=1e-9)
+    assert not found.converged
+    assert "at least (the iteration did not converge)" in found.message
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: sharpness(Booth(), [np.nan, 0]), ValueError, "at must have at least one element, all of them finite"),
+        (lambda: sharpness(Booth(), []), ValueError, "at must have"),
+        (lambda: sharpness(Booth(), [0, 0], np.ones((1, 1)), [1]), TypeError, "X and y go with a model, got Booth"),
+        (lambda: sharpness(fastgd.Neuron(1), [0, 0]), TypeError, ".* give X and y"),
+        (lambda: sharpness(Booth(), [0, 0], tol=0), ValueError, "tol must be a positive"),
+        (lambda: sharpness(Booth(), [0, 0], probes=-1), ValueError, "probes must be"),
+        (lambda: sharpness(lambda x: 0.0, [0, 0]), TypeError, r"fun is called as fun\(x, grad\)"),
+        (lambda: sharpness(Bowl(), [1e308, 1e308]), ValueError, "the gradient near `at` must be finite"),
+    ],
+)
+def test_errors(call, error, words):
+    with pytest.raises(error, match=f"^sharpness: {words}"):
+        call()

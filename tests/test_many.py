@@ -1,0 +1,174 @@
+"""`minimize_many`: what `minimize` does with each problem, the same bits for any threads, and no harm from bad ones."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import SGD, many, minimize, minimize_many
+
+OPTIMIZER = fastgd.Momentum(beta=0.5)
+
+
+@fastgd.njit
+def decay(x, grad, y, t, weight):
+    """The weighted mean squared error of x₀·e^(-x₁t)."""
+    value, n = 0.0, y.size
+    if y[0] == -1:
+        raise ValueError("mine")
+    grad[:] = 0
+    for i in range(n):
+        e = np.exp(-x[1] * t[i])
+        error = x[0] * e - y[i]
+        value += weight * error * error / n
+        grad[0] += weight * 2 * error * e / n
+        grad[1] -= weight * 2 * error * x[0] * t[i] * e / n
+    return value
+
+
+def data(m=40, seed=0):
+    rng = np.random.default_rng(seed)
+    true = np.column_stack([rng.uniform(0.5, 2, m), rng.uniform(0.5, 2, m)])
+    t = np.linspace(0, 3, 20)
+    y = true[:, :1] * np.exp(-true[:, 1:] * t) + 0.001 * rng.normal(size=(m, 20))
+    return true, np.ones((m, 2)), (y, np.broadcast_to(t, y.shape), 1.0)
+
+
+def fit(X0, args, **arguments):
+    settings = {"optimizer": OPTIMIZER, "lr": 0.3, "gtol": 1e-6, "max_steps": 2000} | arguments
+    return minimize_many(decay, X0, args=args, **settings)
+
+
+def assert_same(a, b):
+    for name in ("x", "fun", "jac", "nit", "nfev", "success", "status"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+
+
+def test_each_is_what_minimize_makes_of_it():
+    true, X0, args = data()
+    result = fit(X0, args)
+    assert result.success.all()
+    assert result.message == "of 40 problems: 40 converged: no component of the gradient is larger than gtol"
+    np.testing.assert_allclose(result.x, true, atol=0.02)
+    for k in (0, 17, 39):
+        own = (args[0][k], np.array(args[1][k]), args[2])
+        single = minimize(decay, X0[k], args=own, optimizer=OPTIMIZER, lr=0.3, max_steps=2000)
+        assert (single.nit, single.nfev) == (result.nit[k], result.nfev[k])
+        np.testing.assert_allclose(single.x, result.x[k], rtol=1e-12)
+    np.testing.assert_array_equal(X0, 1)
+
+
+def test_threads_and_chunks_change_no_bit(monkeypatch):
+    _, X0, args = data(100)
+    expected = fit(X0, args)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    for threads in (2, 3):
+        assert_same(fit(X0, args, threads=threads), expected)
+    monkeypatch.setattr(many, "CHUNK_SECONDS", 2e-5)  # ends in the middle of problems
+    for threads in (1, 3):
+        assert_same(fit(X0, args, threads=threads), expected)
+
+
+def test_bad_problems_harm_no_other():
+    _, X0, args = data()
+    good = fit(X0, args)
+    y = args[0].copy()
+    y[3, 5] = np.nan
+    y[7, 0] = -1  # raises
+    X0[11, 0] = np.inf
+    for threads in (1, 2):
+        result = fit(X0, (y, *args[1:]), threads=threads)
+        bad = [3, 7, 11]
+        assert result.status[bad].tolist() == [4, 8, 4]
+        assert not result.success[bad].any()
+        assert np.isnan(result.fun[[3, 7]]).all()
+        np.testing.assert_array_equal(result.x[[3, 7]], 1)
+        assert "37 converged" in result.message
+        assert "1 the objective raised an exception" in result.message
+        rest = np.delete(np.arange(40), bad)
+        np.testing.assert_array_equal(result.x[rest], good.x[rest])
+
+
+def test_the_first_problem_may_be_the_bad_one():
+    _, X0, args = data(3)
+    y = args[0].copy()
+    y[0, 0] = -1
+    assert fit(X0, (y, *args[1:])).status.tolist()[:2] == [8, 0]
+
+
+def test_in_python():
+    def fun(x, grad, centre, scale):
+        if centre[0] < 0:
+            raise ZeroDivisionError
+        grad[:] = 2 * scale * (x - centre)
+        return scale * ((x - centre) ** 2).sum()
+
+    centres = np.array([[1.0, 2.0], [-1.0, 0.0], [np.nan, 0.0]])
+    result = minimize_many(
+        fun,
+        np.zeros((3, 2)),
+        args=(centres, 2.0),
+        optimizer=SGD(),
+        lr=0.1,
+        compile=False,
+        bounds=[(None, None), (0, 1)],
+    )
+    assert result.status.tolist() == [0, 8, 4]
+    np.testing.assert_allclose(result.x[0], [1, 1], atol=1e-6)
+
+
+def test_callback_and_interrupt(monkeypatch):
+    _, X0, args = data()
+    seen = []
+
+    def callback(progress):
+        seen.append(progress.done)
+        if progress.done >= 10:
+            raise StopIteration
+
+    monkeypatch.setattr(many, "CHUNK_SECONDS", 1e-4)
+    result = fit(X0, args, callback=callback)
+    assert sorted(seen) == seen
+    done = result.status == 0
+    assert 10 <= done.sum() < 40
+    assert set(result.status[~done]) == {6}
+    assert np.isnan(result.fun[~done]).all()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        result = fit(X0, args, callback=lambda progress: progress.done >= 10 and signal.raise_signal(signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert 10 <= (result.status == 0).sum() < 40
+    assert set(result.status) == {0, 7}
+
+
+def test_progress(capsys):
+    _, X0, args = data()
+    assert fit(X0, args, progress=True).success.all()
+    assert "problem" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("X0", "arguments", "error", "words"),
+    [
+        (np.ones(2), {}, ValueError, r"X0 must be a 2-D array"),
+        (np.ones((0, 2)), {}, ValueError, "X0 must have at least one element"),
+        (
+            np.ones((3, 2)),
+            {"args": (np.ones(2),)},
+            ValueError,
+            r"args\[0\] must have a first axis of 3.*got shape \(2,\)",
+        ),
+        (np.ones((3, 2)), {"args": (np.array(1.0),)}, ValueError, r"args\[0\] must have a first axis of 3"),
+        (np.ones((3, 2)), {"args": ([1.0, 2.0, 3.0],)}, TypeError, r"args\[0\] must be a number, an array"),
+        (np.ones((3, 2)), {"threads": 0}, ValueError, "threads must be an integer, 1 or larger"),
+        (np.ones((3, 2)), {"bounds": [(0, 1)]}, ValueError, "bounds must be 2 pairs"),
+        (np.ones((3, 2)), {"callback": 3}, TypeError, "callback must be callable"),
+        (np.ones((3, 2)), {}, TypeError, r"fun is called as fun\(x, grad\)"),
+    ],
+)
+def test_errors(X0, arguments, error, words):
+    with pytest.raises(error, match=f"^minimize_many: .*{words}"):
+        minimize_many(decay, X0, **arguments)

@@ -1,0 +1,595 @@
+"""`minimize` and `gradient_descent`: trajectories, forms, endings, bad input, interrupts, the disk cache."""
+
+import functools
+import signal
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import reference
+import user_minimization
+from conftest import TESTS
+from numba import typeof
+from user_minimization import ellipse
+from user_rules import Averaged
+
+import fastgd
+from fastgd import SGD, Adam, Armijo, Momentum, _jit, minimization, minimize
+from fastgd.problems import Booth, LogisticRegression, Rosenbrock, Saddle, facts
+
+CENTRE = np.array([1.0, 2.0])
+
+
+def banana_gradient(x):
+    return np.array([-2 * (1 - x[0]) - 400 * x[0] * (x[1] - x[0] ** 2), 200 * (x[1] - x[0] ** 2)])
+
+
+def banana(x, grad):
+    grad[:] = banana_gradient(x)
+    return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
+
+
+def parabola(x, grad):
+    grad[:] = 2 * x
+    return (x**2).sum()
+
+
+def in_python(fun, x0, **arguments):
+    """A run without the compiler: the loop's step is compiled once for all objectives."""
+    return minimize(fun, x0, **{"compile": False, "optimizer": SGD(), "lr": 0.1} | arguments)
+
+
+# What is computed.
+
+
+@pytest.mark.parametrize(("optimizer", "name"), [(Adam(), "Adam"), (SGD(), "SGD")])
+def test_a_trajectory(optimizer, name):
+    lr = 0.01 if name == "Adam" else 1e-4
+    expected = reference.trajectory(name, {}, lr, banana_gradient, [-1.2, 1.0], 50)
+    results = [
+        minimize(fun, [-1.2, 1.0], optimizer=optimizer, lr=lr, max_steps=50, record=True, compile=compile)
+        for fun, compile in ((Rosenbrock(), True), (banana, False))
+    ]
+    for result in results:
+        assert (result.nit, result.nfev, result.status, result.success) == (50, 51, 3, False)
+        assert result.path.shape == (51, 2)
+        np.testing.assert_allclose(result.path[1:], expected, rtol=1e-10)
+        np.testing.assert_array_equal(result.path[0], [-1.2, 1.0])
+        values = [banana(x, np.empty(2)) for x in result.path]
+        np.testing.assert_allclose(result.path_fun, values, rtol=1e-10)
+        best = np.argmin(values)
+        np.testing.assert_array_equal(result.x, result.path[best])
+        assert result.fun == result.path_fun[best]
+        np.testing.assert_allclose(result.jac, banana_gradient(result.x), rtol=1e-8)
+
+
+def test_chunks_change_nothing(monkeypatch):
+    arguments = {"optimizer": Adam(), "lr": fastgd.ExponentialDecay(0.02, 1e-3), "max_steps": 3000, "record": True}
+    whole = minimize(Rosenbrock(), [-1.2, 1.0], **arguments)
+    monkeypatch.setattr(minimization, "CHUNK_SECONDS", 1e-5)
+    monkeypatch.setattr(minimization, "_RATES", 7)
+    parts = minimize(Rosenbrock(), [-1.2, 1.0], **arguments)
+    for name in ("x", "jac", "path", "path_fun"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
+    assert (whole.nit, whole.nfev, whole.fun) == (parts.nit, parts.nfev, parts.fun)
+
+
+def test_the_time_of_a_schedule_is_in_steps():
+    schedule = fastgd.ExponentialDecay(0.3, 0.5)
+    path = in_python(parabola, [4.0], lr=schedule, max_steps=6, record=True).path
+    expected = 4 * np.cumprod([1, *(1 - 2 * 0.3 * np.exp(-0.5 * np.arange(6)))])
+    np.testing.assert_allclose(path[:, 0], expected, rtol=1e-14)
+
+
+def test_compiled_forms():
+    def value(x, a, centre):
+        return (x[0] - centre[0]) ** 2 + a * (x[1] - centre[1]) ** 2
+
+    def slope(x, a, centre):
+        return 2 * np.array([x[0] - centre[0], a * (x[1] - centre[1])])
+
+    arguments = {"optimizer": SGD(), "lr": 0.04, "args": (10.0, CENTRE), "gtol": 1e-8}
+    exact = minimize(ellipse, np.zeros(2), **arguments)
+    assert exact.success
+    np.testing.assert_allclose(exact.x, CENTRE, atol=1e-8)
+    paired = minimize(value, np.zeros(2), jac=slope, **arguments)
+    assert (paired.nit, paired.nfev) == (exact.nit, exact.nfev)
+    np.testing.assert_allclose(paired.x, exact.x, rtol=1e-12)
+    started = time.perf_counter()
+    minimize(value, np.zeros(2), jac=slope, **arguments)
+    assert time.perf_counter() - started < 0.5  # the same functions are not compiled again
+
+
+@pytest.mark.parametrize("jac", [None, True, "2-point", "3-point"])
+def test_forms_in_python(jac):
+    def value(x, a):
+        return a * (x**2).sum()
+
+    fun = {None: lambda x, grad, a: grad.__setitem__(slice(None), 2 * a * x) or value(x, a)}.get(jac, value)
+    fun = (lambda x, a: (value(x, a), 2 * a * x)) if jac is True else fun
+    result = in_python(fun, [1.0, -2.0], jac=jac, args=(2.0,), gtol=1e-5)
+    assert result.success
+    np.testing.assert_allclose(result.x, 0, atol=1e-5)
+    assert result.nfev == (result.nit + 1) * {"2-point": 3, "3-point": 5}.get(jac, 1)
+
+
+def test_compiled_differences_and_pairs():
+    def value(x):
+        return np.exp(x[0]) - 2 * x[0]
+
+    def both(x):
+        return np.exp(x[0]) - 2 * x[0], np.array([np.exp(x[0]) - 2])
+
+    central = minimize(value, [0.0], jac="3-point", optimizer=SGD(), lr=0.3)
+    pair = minimize(both, [0.0], jac=True, optimizer=SGD(), lr=0.3)
+    for result in (central, pair):
+        assert result.success
+        assert result.x[0] == pytest.approx(np.log(2), abs=1e-6)
+    assert central.nfev == 3 * pair.nfev
+
+
+def test_dtypes():
+    for x0, dtype in ([1, 2], np.float64), (np.array([1, 2], np.float32), np.float32):
+        result = in_python(parabola, x0)
+        assert result.success
+        assert result.x.dtype == result.jac.dtype == dtype
+    x0 = np.array([3.0, 1.0])[::-1]
+    assert in_python(parabola, x0).success
+    np.testing.assert_array_equal(x0, [1, 3])
+
+
+# Inside compiled code.
+
+
+def test_in_compiled_code():
+    found = user_minimization.minimize_ellipse(np.zeros(2), Adam(), 0.1, 5000, 1e-9, CENTRE)
+    assert isinstance(found, minimization.Descent)
+    assert (found.success, found.status) == (True, 0)
+    assert found.message.startswith("converged")
+    np.testing.assert_allclose(found.x, CENTRE, atol=1e-9)
+    np.testing.assert_allclose(found.jac, [2 * (found.x[0] - 1), 20 * (found.x[1] - 2)], atol=1e-12)
+    from_python = fastgd.gradient_descent(ellipse, [0, 0], Adam(), 0.1, 5000, 1e-9, (10.0, CENTRE))
+    assert from_python.nit == found.nit
+    np.testing.assert_allclose(from_python.x, found.x, rtol=1e-10)
+
+
+def test_x0_is_left_alone_in_compiled_code():
+    x0 = np.array([3.0, -1.0])
+    stopped = user_minimization.minimize_ellipse(x0, Adam(), 0.1, 3, 1e-9, CENTRE)
+    assert (stopped.nit, stopped.nfev, stopped.success, stopped.status) == (3, 4, False, 3)
+    np.testing.assert_array_equal(x0, [3, -1])
+    none = user_minimization.minimize_ellipse(x0, Adam(), 0.1, 0, 1e-9, CENTRE)
+    assert (none.nit, none.nfev, none.fun) == (0, 1, 94.0)
+    np.testing.assert_array_equal(none.x, x0)
+
+
+def test_a_registered_objective_and_a_schedule_in_compiled_code():
+    found = user_minimization.minimize_banana(np.array([-1.2, 1.0]))
+    assert found.success
+    np.testing.assert_allclose(found.x, 1, atol=1e-6)
+
+
+def test_nan_in_compiled_code():
+    centre = np.array([np.nan, 0.0])
+    found = user_minimization.minimize_ellipse(np.ones(2), Adam(), 0.1, 100, 1e-9, centre)
+    assert (found.success, found.status, found.nit, found.nfev) == (False, 4, 0, 1)
+    assert np.isnan(found.fun)
+    np.testing.assert_array_equal(found.x, [1, 1])
+    far = user_minimization.minimize_ellipse(np.ones(2), Adam(), 1e200, 100, 1e-9, CENTRE)
+    assert (far.status, far.nit) == (4, 1)
+    np.testing.assert_array_equal(far.x, [1, 1])  # the last finite point
+    assert far.fun == 10
+
+
+def test_armijo_in_compiled_code():
+    found = user_minimization.by_line_search(np.array([5.0, -5.0]), SGD(), CENTRE)
+    assert found.success
+    assert found.nfev > found.nit + 1
+    np.testing.assert_allclose(found.x, CENTRE, atol=1e-9)
+    with pytest.raises(ValueError, match=r"goes with optimizer=SGD\(\)"):
+        user_minimization.by_line_search(np.zeros(2), SGD(weight_decay=0.1), CENTRE)
+
+
+def test_a_method_that_keeps_an_average():
+    found = user_minimization.averaged(np.array([3.0, 2.0]), CENTRE)
+    assert found.nfev == found.nit + 2
+    plain = in_python(
+        lambda x, grad: ellipse(x, grad, 10.0, CENTRE), [3.0, 2.0], lr=0.099, max_steps=30, gtol=0, record=True
+    )
+    both = minimize(
+        lambda x, grad: ellipse(x, grad, 10.0, CENTRE), [3.0, 2.0], optimizer=Averaged(SGD(), 5), lr=0.099,
+        max_steps=30, gtol=0, compile=False,
+    )  # fmt: skip
+    assert both.nfev == found.nfev
+    assert both.fun == pytest.approx(found.fun, rel=1e-10)
+    average = plain.path[6:].mean(axis=0)
+    value = ellipse(average, np.empty(2), 10.0, CENTRE)
+    assert found.fun == pytest.approx(min(value, plain.fun), rel=1e-10)
+
+
+def test_the_disk_cache_finds_users_functions(python):
+    script = TESTS / "user_minimization.py"
+    assert python(script).stdout.split() == ["True", "True", "0", "0", "0"]
+    assert python(script).stdout.split() == ["True", "True", "1", "1", "1"]
+
+
+def test_what_is_known_by_its_address_is_not_written_to_disk():
+    assert not _jit._importable([typeof(ellipse)])
+    assert not _jit._importable([typeof((1.0, ellipse))])
+    assert _jit._importable([typeof(Rosenbrock())])
+
+
+# Endings.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ({}, 0, "converged: no component of the gradient"),
+        ({"ftol": 1e-3}, 1, "converged: the value"),
+        ({"xtol": 1e-3}, 2, "converged: the step"),
+        ({"max_steps": 3}, 3, "max_steps steps are done .after 3 steps"),
+        ({"max_steps": 0}, 3, "after 0 steps"),
+    ],
+)
+def test_endings(arguments, status, words):
+    result = in_python(parabola, [1.0, -3.0], record=True, **arguments)
+    assert result.status == status
+    assert result.success == (status < 3)
+    assert words.replace(".after", "(after") in result.message
+    assert len(result.path) == len(result.path_fun) == result.nit + 1
+    if status == 1:
+        last = result.path_fun[-3:]
+        assert abs(last[2] - last[1]) <= 1e-3 < abs(last[1] - last[0])
+    if status == 2:
+        steps = abs(np.diff(result.path[-3:], axis=0)).max(axis=1)
+        assert steps[1] <= 1e-3 < steps[0]
+
+
+def test_the_point_that_converged_is_returned_though_another_was_lower():
+    def wave(x, grad):  # the first step jumps from a low slope over to a flat spot higher up
+        grad[0] = 1.0 if x[0] < 0.5 else 0.0
+        return -1.0 if x[0] < 0.5 else 0.0
+
+    result = in_python(wave, [0.0], lr=-0.0, max_steps=2)
+    assert (result.status, result.fun) == (3, -1)
+
+    def jump(x, grad):
+        grad[0] = -10.0 if x[0] < 0.5 else 0.0
+        return -1.0 if x[0] < 0.5 else 0.0
+
+    result = in_python(jump, [0.0], lr=0.1)
+    assert (result.status, result.fun, result.x[0]) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("what", ["value", "gradient", "point"])
+def test_not_finite_on_the_way(what):
+    def fun(x, grad):
+        grad[:] = 2 * x if what != "point" else -1.0
+        if what == "gradient" and x[0] < 0.5:
+            grad[1] = np.nan
+        if what == "point":
+            return 1 / x[0]
+        return np.nan if what == "value" and x[0] < 0.5 else (x**2).sum()
+
+    with pytest.warns(RuntimeWarning, match=r"minimize: not finite: (at step 4 the value was|a step led to x = .inf)"):
+        result = in_python(fun, [1.0, 2.0], lr=0.1 if what != "point" else 1e308, max_steps=50)
+    assert (result.success, result.status) == (False, 4)
+    if what != "point":
+        assert result.nit == 4  # 0.8⁴ < 0.5
+        np.testing.assert_allclose(result.x, np.array([1, 2]) * 0.8**3)
+        assert np.isfinite(result.jac).all()
+
+
+def test_nan_at_once():
+    def fun(x, grad):
+        grad[:] = np.nan
+        return np.nan
+
+    x0 = np.array([1.0, 2.0])
+    with pytest.warns(RuntimeWarning, match=r"at step 0 the value was nan .* at x = \[1\. 2\.\]"):
+        result = in_python(fun, x0)
+    assert (result.success, result.status, result.nit, result.nfev) == (False, 4, 0, 1)
+    np.testing.assert_array_equal(result.x, x0)
+
+
+def test_an_objective_that_raises():
+    calls = []
+
+    def fun(x, grad):
+        calls.append(1)
+        if len(calls) > 5:
+            raise ZeroDivisionError("mine")
+        return parabola(x, grad)
+
+    x0 = np.array([1.0])
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        in_python(fun, x0)
+    np.testing.assert_array_equal(x0, [1])
+
+
+def test_line_search():
+    result = in_python(banana, [-1.2, 1.0], lr=Armijo(), max_steps=300, record=True)
+    assert (np.diff(result.path_fun) < 0).all()
+    assert len(result.path) == result.nit + 1
+    assert result.nfev > result.nit + 1
+    # Each step has fallen by what Armijo asks for, at its rate.
+    for k in range(50):
+        g = banana_gradient(result.path[k])
+        rate = np.dot(result.path[k] - result.path[k + 1], g) / np.dot(g, g)
+        assert result.path_fun[k + 1] <= result.path_fun[k] - 1e-4 * rate * np.dot(g, g) * (1 - 1e-6)
+        assert np.log2(rate) == pytest.approx(round(np.log2(rate)), abs=1e-6)
+
+
+def test_line_search_steps_back_from_nan_and_gives_up_honestly():
+    def root(x, grad):
+        grad[0] = 1 / (2 * np.sqrt(x[0])) if x[0] > 0 else np.nan
+        return np.sqrt(x[0]) if x[0] > 0 else np.nan
+
+    result = in_python(root, [1.0], lr=Armijo(lr=100.0), max_steps=40)
+    assert 0 < result.x[0] < 1
+
+    def uphill(x, grad):  # a gradient with the wrong sign
+        grad[0] = -2 * x[0]
+        return x[0] ** 2
+
+    result = in_python(uphill, [1.0], lr=Armijo(), record=True)
+    assert (result.status, result.success, result.nit) == (5, False, 0)
+    assert "line search" in result.message
+    assert len(result.path) == 1
+
+
+def test_bounds():
+    for bounds in (
+        [(2.0, None), (None, 1.5)],
+        SimpleNamespace(lb=[2.0, -np.inf], ub=[np.inf, 1.5]),
+    ):
+        for lr in (0.04, Armijo()):
+            result = in_python(
+                lambda x, grad: ellipse(x, grad, 10.0, CENTRE), [0.0, 9.0], lr=lr, bounds=bounds, record=True
+            )
+            assert result.success
+            np.testing.assert_array_equal(result.x, [2, 1.5])
+            np.testing.assert_array_equal(result.path[0], [2, 1.5])
+    inside = in_python(lambda x, grad: ellipse(x, grad, 10.0, CENTRE), [0.0, 0.0], bounds=[(0, 5), (0, 5)], lr=0.04)
+    np.testing.assert_allclose(inside.x, CENTRE, atol=1e-6)
+    compiled = minimize(Booth(), [0.0, 0.0], lr=0.05, bounds=[(None, 0.5), (None, None)])
+    assert compiled.success
+    np.testing.assert_allclose(compiled.x, [0.5, 3.4], atol=1e-5)  # where ∂f/∂y = 8x + 10y - 38 = 0
+
+
+def test_a_start_on_a_saddle_ends_there():
+    result = minimize(Saddle(), [1.0, 0.0], optimizer=SGD(), lr=0.1)
+    assert result.success  # a gradient of 0, and no minimum
+    np.testing.assert_allclose(result.x, 0, atol=1e-6)
+
+
+def test_a_model_s_full_batch():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = (X[:, 0] + rng.normal(size=60) > 0).astype(float)
+    objective = fastgd.MeanLoss(fastgd.Neuron(2, loss="binary_cross_entropy"), X, y)
+    result = minimize(objective, np.zeros(3), optimizer=SGD(), lr=Armijo(lr=16.0), max_steps=3000, gtol=1e-7)
+    assert result.success
+    same = LogisticRegression(np.column_stack([X, np.ones(60)]), y, l2=0.0)
+    np.testing.assert_allclose(result.x, facts(same).minima[0], atol=1e-5)
+    with pytest.raises(ValueError, match="params must have 3 elements"):
+        minimize(objective, np.zeros(2))
+    with pytest.raises(TypeError, match="x0 must be of the dtype of MeanLoss's X and y"):
+        minimize(objective, np.zeros(3, np.float32))
+
+
+# Callback, progress, Ctrl-C.
+
+
+def test_callback():
+    seen = []
+
+    def callback(progress):
+        seen.append(progress)
+        if progress.step == 5:
+            raise StopIteration
+
+    result = in_python(parabola, [1.0], callback=callback)
+    assert (result.status, result.nit, result.success) == (6, 5, False)
+    assert [progress.step for progress in seen] == list(range(6))
+    assert seen[3].x[0] == pytest.approx(0.8**3)
+    assert seen[3].lr == 0.1
+    result = minimize(Rosenbrock(), [-1.2, 1.0], callback=seen.append)
+    assert seen[-1].step == result.nit
+
+
+def test_progress(capsys):
+    assert in_python(parabola, [1.0], progress=True).success
+    assert "step" in capsys.readouterr().err
+
+
+@pytest.fixture
+def handler():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has none
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("handler")
+def test_interrupts_are_heard_at_once():
+    minimize(Rosenbrock(), [-1.2, 1.0])
+    pressed = []
+
+    def press():
+        time.sleep(0.3)
+        pressed.append(time.perf_counter())
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    result = minimize(Rosenbrock(), [-1.2, 1.0], lr=1e-9, gtol=0, max_steps=10**12)
+    latency = time.perf_counter() - pressed[0]
+    thread.join()
+    assert latency < 0.5  # 0.1 s is promised; a busy machine is given time
+    assert (result.status, result.success) == (7, False)
+    assert result.fun < 24.2
+    assert result.nit > 1000
+
+
+@pytest.mark.usefixtures("handler")
+def test_interrupted_by_the_callback():
+    def callback(progress):
+        if progress.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    result = in_python(parabola, [1.0], callback=callback, record=True)
+    assert (result.status, result.nit) == (7, 3)
+    assert len(result.path) == 4
+    assert result.message.startswith("interrupted")
+
+
+# Bad input.
+
+
+def too_far(x, grad):
+    np.lib.stride_tricks.as_strided(grad, (x.size + 1,))[:] = 1
+    return 0.0
+
+
+def too_short(x, grad):
+    grad[: x.size - 1] = 1
+    return 0.0
+
+
+def rebinds(x, grad):
+    grad = 2 * x
+    return float((x * grad).sum())
+
+
+def writes_x(x, grad):
+    x -= 1
+    grad[:] = x
+    return 0.0
+
+
+def returning(value):
+    def fun(x, grad):
+        grad[:] = x
+        return value
+
+    return fun
+
+
+def sum_of_squares(x):
+    return (x**2).sum()
+
+
+OBJECTIVES = [
+    (sum_of_squares, {}, TypeError, r"fun is called as fun\(x, grad\), got one with the signature \(x\); an objective"),
+    (parabola, {"jac": lambda x: 2 * x}, TypeError, r"fun is called as fun\(x\)"),
+    (sum_of_squares, {"jac": lambda x, a: x}, TypeError, r"jac is called as jac\(x\)"),
+    (parabola, {"args": (1.0,)}, TypeError, r"fun\(x, grad, args\[0\]\)"),
+    (sum_of_squares, {"jac": "4-point"}, ValueError, "jac must be None, a function, True, '2-point' or '3-point'"),
+    (sum_of_squares, {"jac": False}, ValueError, "jac must be"),
+    (sum_of_squares, {"jac": True}, TypeError, r"with jac=True fun must return \(float, array\), got float64"),
+    (
+        sum_of_squares,
+        {"jac": lambda x: x[:1]},
+        ValueError,
+        r"gradient must have shape \(2,\).*got an array of .*\(1,\)",
+    ),
+    (sum_of_squares, {"jac": lambda x: 1.0}, ValueError, "gradient must have shape"),
+    (too_far, {}, ValueError, "wrote beyond grad, which has 2 elements"),
+    (too_short, {}, ValueError, r"left 1 of the 2 elements of grad unwritten \(grad\[1\] first\)"),
+    (rebinds, {}, ValueError, r"left 2 of the 2 .* not grad = "),
+    (writes_x, {}, ValueError, "must leave x as it is"),
+    (returning(np.ones(2)), {}, TypeError, r"must return a real number, got an array of shape \(2,\)"),
+    (returning(None), {}, TypeError, "must return a real number, got NoneType"),
+    (returning(1j), {}, TypeError, "must return a real number, got complex"),
+    (3, {}, TypeError, "fun must be an objective, got int; an objective is"),
+    (Rosenbrock, {}, TypeError, r"got the class Rosenbrock itself; write Rosenbrock\(\)"),
+    (Adam(), {}, TypeError, "expected an objective, got Adam"),
+    (Rosenbrock(), {"args": (1.0,)}, TypeError, "takes no args"),
+    (Rosenbrock(), {"jac": True}, TypeError, "takes no jac"),
+]
+
+
+@pytest.mark.parametrize(("fun", "arguments", "error", "words"), OBJECTIVES)
+def test_objectives_of_the_wrong_form(fun, arguments, error, words):
+    x0 = np.ones(2)
+    with pytest.raises(error, match=f"^minimize: .*{words}"):
+        in_python(fun, x0, **arguments)
+    np.testing.assert_array_equal(x0, 1)
+
+
+def test_objectives_that_numba_does_not_take():
+    def opens(x, grad):
+        with open("file") as file:
+            grad[:] = len(file.read())
+        return 0.0
+
+    with pytest.raises(TypeError, match=r"minimize: fun could not be compiled by Numba .*compile=False"):
+        minimize(opens, [1.0])
+    with pytest.raises(TypeError, match=r"fun must be a function that Numba can compile, got .*compile=False"):
+        minimize(functools.partial(banana), [1.0])
+
+    @fastgd.njit(cache=False)
+    def beyond(x, grad):
+        for i in range(x.size + 1):
+            grad[i] = 1.0
+        return 0.0
+
+    with pytest.raises(ValueError, match="wrote beyond grad"):
+        minimize(beyond, [1.0])
+
+
+@pytest.mark.parametrize(
+    ("x0", "arguments", "error", "words"),
+    [
+        ([], {}, ValueError, "x0 must have at least one element"),
+        ([[1.0]], {}, ValueError, r"x0 must be a 1-D array, got shape \(1, 1\)"),
+        ([np.nan, 1.0], {}, ValueError, "x0 must be finite, got nan"),
+        ([1j], {}, TypeError, "x0 must hold real numbers"),
+        ([1.0], {"lr": -1}, ValueError, "lr must be a finite number, 0 or larger"),
+        ([1.0], {"lr": "fast"}, TypeError, "lr must be"),
+        ([1.0], {"lr": Adam()}, TypeError, "lr: expected a schedule, got Adam"),
+        ([1.0], {"lr": fastgd.ReduceOnPlateau(0.1)}, ValueError, "a schedule of time alone"),
+        ([1.0], {"optimizer": Adam}, TypeError, r"write Adam\(\)"),
+        ([1.0], {"optimizer": SGD(maximize=True)}, ValueError, "must go downhill"),
+        ([1.0], {"optimizer": Momentum(), "lr": Armijo()}, ValueError, r"goes with optimizer=SGD\(\)"),
+        ([1.0], {"gtol": -1}, ValueError, "gtol must be"),
+        ([1.0], {"ftol": np.nan}, ValueError, "ftol must be"),
+        ([1.0], {"xtol": None}, TypeError, "xtol must be"),
+        ([1.0], {"max_steps": 1.5}, TypeError, "max_steps must be an integer"),
+        ([1.0], {"max_steps": -1}, ValueError, "max_steps must be"),
+        ([1.0], {"args": [1.0]}, TypeError, r"args must be a tuple, got list; write args=\(a,\)"),
+        ([1.0], {"bounds": [(1, 0)]}, ValueError, r"bounds\[0\] must have low <= high, got \(1.0, 0.0\)"),
+        ([1.0], {"bounds": [(0, np.nan)]}, ValueError, r"bounds\[0\]"),
+        ([1.0], {"bounds": [(0, 1), (0, 1)]}, ValueError, r"bounds must be 1 pairs \(low, high\)"),
+        ([1.0], {"bounds": [(0, 1, 2)]}, ValueError, "bounds must be 1 pairs"),
+        ([1.0], {"callback": 1}, TypeError, "callback must be callable"),
+        ([1.0], {"record": 1}, TypeError, "record must be True or False"),
+        ([1.0], {"progress": "yes"}, TypeError, "progress must be"),
+        ([1.0], {"compile": None}, TypeError, "compile must be"),
+    ],
+)
+def test_errors(x0, arguments, error, words):
+    with pytest.raises(error, match=f"^minimize: .*{words}"):
+        in_python(parabola, x0, **arguments)
+
+
+@pytest.mark.parametrize("value", [[1.0], "text", {"a": 1}, object()])
+def test_args_that_compiled_code_cannot_take(value):
+    with pytest.raises(TypeError, match=r"minimize: args\[0\] must be a number, an array or a tuple of these"):
+        minimize(lambda x, grad, a: 0.0, [1.0], args=(value,))
+
+
+@pytest.mark.parametrize("arguments", [{"lr": 0}, {"shrink": 1}, {"shrink": 0}, {"c1": 1}, {"c1": 0}])
+def test_armijo_s_ranges(arguments):
+    with pytest.raises(ValueError, match="Armijo"):
+        Armijo(**arguments)
+
+
+def test_errors_of_gradient_descent():
+    with pytest.raises(TypeError, match=r"gradient_descent: args must be a tuple"):
+        fastgd.gradient_descent(ellipse, [0.0], SGD(), 0.1, 10, 1e-6, 3.0)
+    with pytest.raises(ValueError, match=r"gradient_descent: x0 must be finite"):
+        fastgd.gradient_descent(ellipse, [np.inf], SGD(), 0.1, 10, 1e-6)

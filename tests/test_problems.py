@@ -1,0 +1,113 @@
+"""The gallery of objectives: gradients, minima, curvatures, and what is said of them."""
+
+import numpy as np
+import pytest
+import reference
+
+import fastgd
+from fastgd import problems
+
+
+def table():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(40, 2)), np.ones(40)])
+    return X, (X[:, 0] + rng.normal(size=40) > 0).astype(float)
+
+
+CASES = [
+    (problems.Bowl(), 1),
+    (problems.Bowl(), 3),
+    (problems.IllConditioned(50.0), 1),
+    (problems.IllConditioned(50.0), 4),
+    (problems.IllConditioned(0.1), 2),
+    (problems.Rosenbrock(), 2),
+    (problems.Rosenbrock(a=2, b=5), 2),
+    (problems.Rosenbrock(), 5),
+    (problems.Beale(), 2),
+    (problems.Himmelblau(), 2),
+    (problems.Booth(), 2),
+    (problems.Saddle(), 1),
+    (problems.Saddle(), 3),
+    (problems.Rastrigin(), 3),
+    (problems.Ackley(), 3),
+    (problems.StyblinskiTang(), 3),
+    (problems.LogisticRegression(*table()), 3),
+]
+
+
+def value(problem, x):
+    return fastgd.value_and_grad(problem, x, np.empty_like(x))
+
+
+def gradient(problem, x):
+    grads = np.empty_like(x)
+    fastgd.value_and_grad(problem, x, grads)
+    return grads
+
+
+def test_all_are_tested():
+    assert {type(problem) for problem, _ in CASES} == set(problems.GALLERY)
+    assert len(problems.GALLERY) == 11
+
+
+@pytest.mark.parametrize(("problem", "n"), CASES, ids=lambda case: f"{case}"[:20])
+def test_gradients_and_facts(problem, n):
+    facts = problems.facts(problem, n)
+    assert facts.description
+    assert facts.start.shape == (n,)
+    assert facts.minima.shape[1:] == (n,)
+    rng = np.random.default_rng(1)
+    for x in [facts.start, *rng.uniform(*facts.bounds, (5, n))]:
+        numeric = reference.central_differences(lambda x: value(problem, x), x, h=1e-6)
+        np.testing.assert_allclose(gradient(problem, x), numeric, rtol=1e-6, atol=1e-6 * (1 + abs(value(problem, x))))
+    for x in facts.minima:
+        assert value(problem, x) == pytest.approx(facts.value, abs=1e-12)
+        np.testing.assert_allclose(gradient(problem, x), 0, atol=1e-12)
+        near = x + 1e-3 * rng.normal(size=(20, n))
+        assert min(value(problem, point) for point in near) > facts.value
+    if not np.isnan(facts.sharpness):
+        at = facts.minima[0] if len(facts.minima) else np.zeros(n)
+        hessian = np.array(
+            [(gradient(problem, at + 1e-5 * e) - gradient(problem, at - 1e-5 * e)) / 2e-5 for e in np.eye(n)]
+        )
+        eigenvalues = np.linalg.eigvalsh((hessian + hessian.T) / 2)
+        assert eigenvalues[-1] == pytest.approx(facts.sharpness, rel=1e-5)
+        assert eigenvalues[0] == pytest.approx(facts.flatness, rel=1e-5)
+
+
+def test_float32():
+    problem, x = problems.Rosenbrock(), np.array([-1.2, 1.0, 0.5], np.float32)
+    assert gradient(problem, x).dtype == np.float32
+    np.testing.assert_allclose(gradient(problem, x), gradient(problem, x.astype(np.float64)), rtol=1e-6)
+
+
+def test_logistic_regression_without_a_minimum():
+    X = np.array([[1.0], [2.0], [-1.0]])
+    separable = problems.LogisticRegression(X, np.array([1.0, 1.0, 0.0]), l2=0.0)
+    assert problems.facts(separable).minima.size == 0
+    assert np.isnan(problems.facts(separable).value)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: problems.facts(problems.Beale(), 3), ValueError, "Beale has 2 variables, got n=3"),
+        (lambda: problems.facts(problems.Rosenbrock(), 1), ValueError, "at least 2 variables"),
+        (lambda: problems.facts(problems.Bowl), TypeError, "got the class Bowl itself"),
+        (lambda: problems.facts(fastgd.Adam()), TypeError, "one of the gallery .*got Adam"),
+        (lambda: problems.facts(problems.Bowl(), 0), ValueError, "n must be an integer, 1 or larger"),
+        (lambda: problems.IllConditioned(-1), ValueError, "condition must be a positive"),
+        (lambda: problems.Rosenbrock(b=0), ValueError, "b must be a positive"),
+        (lambda: problems.LogisticRegression([[1.0]], np.ones(1)), ValueError, "X must be a C-ordered float64 array"),
+        (lambda: problems.LogisticRegression(np.ones((1, 1)), np.full(1, 2.0)), ValueError, "y must be .* 0 and 1"),
+    ],
+)
+def test_errors(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_an_unknown_minimum_is_not_invented():
+    facts = problems.facts(problems.Rosenbrock(a=2.0), 3)
+    assert facts.minima.shape == (0, 3)
+    assert np.isnan(facts.value)

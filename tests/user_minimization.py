@@ -1,0 +1,53 @@
+"""A user's compiled functions that minimise, their objectives at module level, so that the disk cache can keep them."""
+
+import numpy as np
+from user_rules import Averaged
+
+import fastgd
+from fastgd.minimization import descent_chunk
+from fastgd.problems import Rosenbrock
+
+
+@fastgd.njit
+def ellipse(x, grad, a, centre):
+    """(x₀ - c₀)² + a·(x₁ - c₁)²."""
+    value = 0.0
+    for i in range(x.size):
+        weight = 1.0 if i == 0 else a
+        d = x[i] - centre[i]
+        grad[i] = 2 * weight * d
+        value += weight * d * d
+    return value
+
+
+@fastgd.njit
+def minimize_ellipse(x0, optimizer, lr, n_steps, gtol, centre):
+    """The objective is named, not passed."""
+    return fastgd.gradient_descent(ellipse, x0, optimizer, lr, n_steps, gtol, (10.0, centre))
+
+
+@fastgd.njit
+def minimize_banana(x0):
+    """A registered objective, a schedule and no args; all made here."""
+    schedule = fastgd.ExponentialDecay(0.02, 1e-4)
+    return fastgd.gradient_descent(Rosenbrock(), x0, fastgd.Adam(), schedule, 5000, 1e-7)
+
+
+@fastgd.njit
+def by_line_search(x0, optimizer, centre):
+    """Armijo's backtracking."""
+    return fastgd.gradient_descent(ellipse, x0, optimizer, fastgd.Armijo(lr=1.0), 500, 1e-9, (10.0, centre))
+
+
+@fastgd.njit
+def averaged(x0, centre):
+    """A method that keeps an average, at a rate that never settles."""
+    return fastgd.gradient_descent(ellipse, x0, Averaged(fastgd.SGD(), 5), 0.099, 30, 0.0, (10.0, centre))
+
+
+if __name__ == "__main__":
+    found = minimize_ellipse(np.zeros(2), fastgd.Adam(), 0.1, 5000, 1e-9, np.array([1.0, 2.0]))
+    again = minimize_banana(np.array([-1.2, 1.0]))
+    fastgd.minimize(Rosenbrock(), [-1.2, 1.0], max_steps=3)
+    hits = [sum(f.stats.cache_hits.values()) for f in (minimize_ellipse, minimize_banana, descent_chunk)]
+    print(found.success, again.success, *hits)
