@@ -80,24 +80,21 @@ def descend(optimizer, lr, grads, state, params, decay, shrink):
     """The step of both: `decay` of θ is added to the gradient, `shrink` of θ is taken off θ."""
     dtype = params.dtype.type
     m, v, bias = state.m, state.v, state.bias
-    decays, shrinks = decay != 0, shrink != 0
     sign = -1.0 if optimizer.maximize else 1.0
     step, scale, decay, shrink = dtype(sign * lr * bias[2]), dtype(bias[3]), dtype(sign * decay), dtype(shrink)
     correct_bias(optimizer, bias)
     beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
     rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
-    key = _bfloat16.key_of_step(optimizer.seed, state.step[0])
-    first = state.first[0]
+    noise = _bfloat16.first_noise(optimizer.seed, state.step[0], state.first[0])
     state.step[0] += 1
     for i in range(params.size):
-        g = grads[i] + decay * params[i] if decays else grads[i]
+        g = grads[i] + decay * params[i]
         new_m = settled(beta1 * dtype(_bfloat16.widened(m[i])) + rest1 * g, 1e6)
         new_v = floored(beta2 * dtype(_bfloat16.widened(v[i])) + rest2 * g * g)
-        change = step * new_m / (np.sqrt(new_v) * scale + eps)
-        params[i] -= change + shrink * params[i] if shrinks else change
-        noise = _bfloat16.noise_at(first + i, key)
-        m[i] = _bfloat16.rounded(new_m, _bfloat16.lower(noise))
-        v[i] = _bfloat16.rounded(new_v, _bfloat16.upper(noise))
+        params[i] -= step * new_m / (np.sqrt(new_v) * scale + eps) + shrink * params[i]
+        m[i] = _bfloat16.rounded_by_lower(new_m, noise)
+        v[i] = _bfloat16.rounded_by_upper(new_v, noise)
+        noise = _bfloat16.next_noise(noise)
 
 
 @kernel(inline=True)

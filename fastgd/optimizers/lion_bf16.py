@@ -61,14 +61,15 @@ def update(optimizer, lr, grads, state, params):
     lr, decay = dtype(lr), dtype(optimizer.weight_decay)
     beta1, rest1 = dtype(optimizer.beta1), dtype(1 - optimizer.beta1)
     beta2, rest2 = dtype(optimizer.beta2), dtype(1 - optimizer.beta2)
-    m, first = state.m, state.first[0]
-    key = _bfloat16.key_of_step(optimizer.seed, state.step[0])
+    m = state.m
+    noise = _bfloat16.first_noise(optimizer.seed, state.step[0], state.first[0])
     state.step[0] += 1
     for i in range(params.size):
         old = dtype(_bfloat16.widened(m[i]))
         params[i] -= lr * (sign(beta1 * old + rest1 * grads[i]) + decay * params[i])
         new = settled(beta2 * old + rest2 * grads[i], 100)
-        m[i] = _bfloat16.rounded(new, _bfloat16.lower(_bfloat16.noise_at(first + i, key)))
+        m[i] = _bfloat16.rounded_by_lower(new, noise)
+        noise = _bfloat16.next_noise(noise)
 
 
 register_optimizer(
