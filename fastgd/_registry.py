@@ -73,7 +73,7 @@ _REGISTRATION = {
     ClippingKernels: ("a clipping rule", "fastgd.register_clipping"),
 }
 
-_registered: dict[type, NamedTuple] = {}
+_registered: dict[typing.Any, NamedTuple] = {}
 
 
 def register_optimizer(cls, init, update, eval_params=None, plain=None, elementwise=False, check=None, **ranges):
@@ -318,6 +318,17 @@ class Held(NamedTuple):
         """Return the thing, if it is one."""
         kernels_for(f"{owner}: {field}", self.kind, value)
         return value
+
+
+def registered(kind):
+    """The types of the package that are registered as such and have a default for every field, by name."""
+    return {
+        cls.__name__: cls
+        for cls, kernels in sorted(_registered.items(), key=lambda item: item[0].__name__)
+        if isinstance(kernels, kind)
+        and cls.__module__.startswith("fastgd.")
+        and cls._fields == tuple(cls._field_defaults)
+    }
 
 
 def _compiled(function):

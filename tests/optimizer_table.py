@@ -3,19 +3,9 @@
 import numpy as np
 
 import fastgd
-from fastgd._registry import OptimizerKernels, _registered
+from fastgd._registry import OptimizerKernels, registered
 
-# What is registered in fastgd with a default for every field; those that hold another have none for it.
-REGISTERED = sorted(
-    (
-        cls
-        for cls, kernels in _registered.items()
-        if isinstance(kernels, OptimizerKernels)
-        and cls.__module__.startswith("fastgd.")
-        and len(cls._field_defaults) == len(cls._fields)
-    ),
-    key=lambda cls: cls.__name__,
-)
+REGISTERED = list(registered(OptimizerKernels).values())  # those that hold another have no default for it
 # Values of their fields that choose another loop or another state.
 VARIANTS = [
     fastgd.Adam(amsgrad=True),

@@ -26,6 +26,8 @@ from fastgd import (
 LR, STEPS = 0.01, 12
 # Each wrapper around a few: without a state, with one, with an average.
 INNER = [SGD(), Adam(amsgrad=True), fastgd.ASGD(t0=2)]
+# Without a state, by the sign, with the first rate kept, an average, norms and parts, moments in bfloat16.
+ONE_OF_A_KIND = {"SGD", "Rprop", "ASGD", "Adafactor", "AdamBF16", "ScheduleFreeAdamW"}
 by_name = {"ids": lambda optimizer: type(optimizer).__name__}
 
 
@@ -192,10 +194,14 @@ def test_freeze(inner, low, high):
     np.testing.assert_array_equal(average_of(optimizer, state, params), expected)
 
 
-# All wrappers around every optimiser, in two nests, since each is a compilation.
+# All wrappers around every optimiser, in two nests. Each is a compilation of some seconds: by default of one of a kind.
+EVERY_INNER = [
+    pytest.param(cls, marks=() if cls.__name__ in ONE_OF_A_KIND else pytest.mark.sweep, id=cls.__name__)
+    for cls in REGISTERED
+]
 
 
-@pytest.mark.parametrize("cls", REGISTERED, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", EVERY_INNER)
 def test_four_deep(cls):
     inner = cls()
     optimizer = SkipNonfinite(EMA(Accumulate(Lookahead(inner, k=2, alpha=0.25), steps=3), decay=0.75))
@@ -221,7 +227,7 @@ def test_four_deep(cls):
     assert state.skipped[0] == 12
 
 
-@pytest.mark.parametrize("cls", REGISTERED, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", EVERY_INNER)
 def test_ranges_of_every_optimizer(cls):
     inner = without_decay(cls())
     params = start(np.float64)
