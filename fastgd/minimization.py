@@ -588,6 +588,7 @@ class Run:
     def _advance(self, count, path):
         """Do so many evaluations, and what follows each of them."""
         last_nfev, first = self.position.nfev + count, self.position.step
+        how: tuple  # what follows an evaluation
         if isinstance(self.lr, Armijo):
             chunk, step, how = search_chunk, search_step, (self.lr, self.rules, self.box, self.points)
         else:
