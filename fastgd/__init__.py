@@ -19,8 +19,8 @@ from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
 from fastgd.gradient_check import check_gradient
 from fastgd.gradients import value_and_grad
 from fastgd.line_search import Armijo
-from fastgd.many import minimize_many
-from fastgd.minimization import gradient_descent, minimize
+from fastgd.many import ManyResult, minimize_many
+from fastgd.minimization import MinimizeResult, gradient_descent, minimize
 from fastgd.models import Neuron
 from fastgd.objectives import MeanLoss
 from fastgd.optimizers import (
@@ -115,7 +115,9 @@ __all__ = [
     "Lion",
     "LionBF16",
     "Lookahead",
+    "ManyResult",
     "MeanLoss",
+    "MinimizeResult",
     "Momentum",
     "MultiStepDecay",
     "NAdam",

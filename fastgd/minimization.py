@@ -430,7 +430,7 @@ def starting_array(owner, name, x0, ndim):
 def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
     """Return an optimiser, a rate and the rules of a run, checked."""
     kernels_for(f"{owner}: optimizer", OptimizerKernels, optimizer)
-    if getattr(optimizer, "maximize", False):
+    if _goes_uphill(optimizer):
         raise ValueError(f"{owner}: optimizer must go downhill, got {optimizer}; to maximise, give -f and -grad")
     if isinstance(lr, Armijo):
         if not is_plain(optimizer):
@@ -447,6 +447,12 @@ def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
     ]
     max_steps = min(_check.integer(owner, "max_steps", max_steps, least=0), _MOST)
     return optimizer, lr, Rules(max_steps, *tolerances)
+
+
+def _goes_uphill(optimizer):
+    """Whether an optimiser, or one that it holds, maximises."""
+    held = [part for part in optimizer if isinstance(part, tuple)]
+    return getattr(optimizer, "maximize", False) or any(map(_goes_uphill, held))
 
 
 def no_box(x):
@@ -580,30 +586,31 @@ class Run:
             self._parts.append((path.x[: rows * self.points.x.size].copy(), path.fun[:rows].copy()))
 
     def _advance(self, count, path):
-        searches, last_nfev, first = isinstance(self.lr, Armijo), self.position.nfev + count, self.position.step
-        rates = self.lr if searches else self._rates(count)
-        arguments = (rates, self.rules, self.box, *(() if searches else (self.state,)), self.points)
-        arguments = arguments if searches else (self.optimizer, *arguments)
+        """Do so many evaluations, and what follows each of them."""
+        last_nfev, first = self.position.nfev + count, self.position.step
+        how: tuple  # what follows an evaluation
+        if isinstance(self.lr, Armijo):
+            chunk, step, how = search_chunk, search_step, (self.lr, self.rules, self.box, self.points)
+        else:
+            chunk, step = descent_chunk, descent_step
+            how = (self.optimizer, self._rates(count), self.rules, self.box, self.state, self.points)
+        value_and_grad = self.objective.value_and_grad
         if self.objective.compiled:
-            chunk = search_chunk if searches else descent_chunk
-            value_and_grad = self.objective.value_and_grad
-            self.position = chunk(last_nfev, value_and_grad, self.args, *arguments, self.position, path)
+            self.position = chunk(last_nfev, value_and_grad, self.args, *how, self.position, path)
             return
-        step = search_step if searches else descent_step
         while self.position.status == RUNNING and self.position.nfev < last_nfev:
-            value = float(self.objective.value_and_grad(self.points.x, self.points.grads, *self.args))
-            self.position = step(value, *arguments, self.position, path, first)
+            value = float(value_and_grad(self.points.x, self.points.grads, *self.args))
+            self.position = step(value, *how, self.position, path, first)
 
     def _look_at_average(self):
         """Evaluate the average that a method keeps, as the last point of the run."""
-        end = self.position
-        eval_params(self.optimizer, self.state, self.points.x.copy(), self.points.x)
-        np.clip(self.points.x, *self.box, out=self.points.x) if self.box.lower.size else None
-        rules, self.rules = self.rules, Rules(0, -1.0, 0.0, 0.0)
-        self.position = end._replace(status=RUNNING)
+        end, rules, x = self.position, self.rules, self.points.x
+        eval_params(self.optimizer, self.state, x.copy(), x)
+        if self.box.lower.size:
+            np.clip(x, *self.box, out=x)
+        self.rules, self.position = Rules(0, -1.0, 0.0, 0.0), end._replace(status=RUNNING)
         self._advance(1, self._nowhere)
-        self.rules = rules
-        self.position = end._replace(nfev=self.position.nfev, best=self.position.best)
+        self.rules, self.position = rules, end._replace(nfev=self.position.nfev, best=self.position.best)
 
     def _rates(self, count):
         if isinstance(self.lr, float):

@@ -89,11 +89,12 @@ def prepare(owner, fun, jac, args, x, compiled, forgiving=False):
     One that raises there does so here, unless `forgiving`.
     """
     if isinstance(fun, tuple) or (isinstance(fun, type) and issubclass(fun, tuple)):
-        kernels_for(f"{owner}: fun", ObjectiveKernels, fun)
+        kernels = kernels_for(f"{owner}: fun", ObjectiveKernels, fun)
         if args or jac is not None:
             given = "args" if args else "jac"
             raise TypeError(f"{owner}: a registered objective takes no {given}, got {given}={args or jac!r}")
         _require_length(owner, fun, x)
+        _try_or_forgive(owner, lambda x, grads: kernels.value_and_grad(fun, x, grads), None, (), x, forgiving)
         return Objective(fun, True, 1)
     if not callable(fun):
         raise TypeError(f"{owner}: fun must be an objective, got {type(fun).__name__}; {FORMS}")
@@ -108,13 +109,17 @@ def prepare(owner, fun, jac, args, x, compiled, forgiving=False):
         _compile(owner, "fun", fun, (x, x, *args) if jac is None else (x, *args))
         if callable(jac):
             _compile(owner, "jac", jac, (x, *args))
+    _try_or_forgive(owner, fun, jac, args, x, forgiving)
+    form = _form(fun, jac, compiled)
+    return Objective(form, compiled, _calls(jac, x.size))
+
+
+def _try_or_forgive(owner, fun, jac, args, x, forgiving):
     try:
         _try(owner, fun, jac, args, x)
     except _ObjectiveRaisedError as error:
         if not forgiving:
             raise error.args[0] from None
-    form = _form(fun, jac, compiled)
-    return Objective(form, compiled, _calls(jac, x.size))
 
 
 def _calls(jac, n):

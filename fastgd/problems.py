@@ -203,6 +203,8 @@ class Beale(NamedTuple):
 
 @kernel(inline=True)
 def beale(problem, x, grads):
+    if x.size != 2:
+        raise ValueError("Beale has 2 variables")
     u, v = x[0], x[1]
     r1 = 1.5 - u + u * v
     r2 = 2.25 - u + u * v * v
@@ -229,6 +231,8 @@ class Himmelblau(NamedTuple):
 
 @kernel(inline=True)
 def himmelblau(problem, x, grads):
+    if x.size != 2:
+        raise ValueError("Himmelblau has 2 variables")
     p, q = x[0] * x[0] + x[1] - 11, x[0] + x[1] * x[1] - 7
     grads[0] = 4 * p * x[0] + 2 * q
     grads[1] = 2 * p + 4 * q * x[1]
@@ -257,6 +261,8 @@ class Booth(NamedTuple):
 
 @kernel(inline=True)
 def booth(problem, x, grads):
+    if x.size != 2:
+        raise ValueError("Booth has 2 variables")
     p, q = x[0] + 2 * x[1] - 7, 2 * x[0] + x[1] - 5
     grads[0] = 2 * p + 4 * q
     grads[1] = 4 * p + 2 * q
@@ -408,6 +414,8 @@ class LogisticRegression(NamedTuple):
 def logistic_regression(problem, x, grads):
     X, y, l2 = problem
     n_rows, n = X.shape
+    if x.size != n:
+        raise ValueError("LogisticRegression has as many variables as X has columns")
     value = 0.0
     for j in range(n):
         value += 0.5 * l2 * x[j] * x[j]

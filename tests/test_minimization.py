@@ -554,6 +554,7 @@ def test_objectives_that_numba_does_not_take():
         ([1.0], {"lr": fastgd.ReduceOnPlateau(0.1)}, ValueError, "a schedule of time alone"),
         ([1.0], {"optimizer": Adam}, TypeError, r"write Adam\(\)"),
         ([1.0], {"optimizer": SGD(maximize=True)}, ValueError, "must go downhill"),
+        ([1.0], {"optimizer": fastgd.EMA(SGD(maximize=True))}, ValueError, "must go downhill"),
         ([1.0], {"optimizer": Momentum(), "lr": Armijo()}, ValueError, r"goes with optimizer=SGD\(\)"),
         ([1.0], {"gtol": -1}, ValueError, "gtol must be"),
         ([1.0], {"ftol": np.nan}, ValueError, "ftol must be"),

@@ -107,6 +107,19 @@ def test_errors(call, error, words):
         call()
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [problems.Beale(), problems.Himmelblau(), problems.Booth(), problems.LogisticRegression(*table())],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_a_wrong_number_of_variables(problem):
+    for n in (1, 4):
+        with pytest.raises(ValueError, match=f"{type(problem).__name__} has"):
+            fastgd.value_and_grad(problem, np.ones(n), np.empty(n))
+        with pytest.raises(ValueError, match=f"{type(problem).__name__} has"):
+            fastgd.minimize(problem, np.ones(n))
+
+
 def test_an_unknown_minimum_is_not_invented():
     facts = problems.facts(problems.Rosenbrock(a=2.0), 3)
     assert facts.minima.shape == (0, 3)
