@@ -16,7 +16,7 @@ from numba.core.errors import TypingError
 from user_rules import Averaged, Linear, PlainSGD, Rosenbrock, SoftSign, Staircase, ZeroSmall
 
 import fastgd
-from fastgd import SGD, Adam, ExponentialDecay, Momentum, Neuron, fit, init_state, update
+from fastgd import SGD, Adam, ExponentialDecay, Momentum, Nesterov, Neuron, fit, init_state, update
 from fastgd._registry import ModelKernels, kernels_for
 
 REGISTER = {
@@ -325,7 +325,7 @@ def test_constructors_in_compiled_code():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Momentum(0.5, 0.5), "Momentum: too many positional arguments"),
+        (lambda: Nesterov(0.5, 0.5, False, 0.5), "Nesterov: too many positional arguments"),
         (lambda: Momentum(gamma=0.5), "Momentum: got an unexpected keyword argument 'gamma'"),
         (lambda: Neuron(), "Neuron: missing a required argument: 'n_features'"),
         (lambda: Neuron(2, "relu"), "Neuron: activation must be one of 'sigmoid', 'tanh', 'identity', got 'relu'"),
@@ -394,7 +394,7 @@ def test_fields_take_the_type_that_is_written():
 def test_the_signature_is_that_of_the_fields():
     import inspect
 
-    assert list(inspect.signature(Adam).parameters) == ["beta1", "beta2", "eps", "amsgrad"]
+    assert list(inspect.signature(Adam).parameters) == list(Adam._fields)
     assert list(inspect.signature(Linear).parameters) == ["n_features", "n_outputs", "link"]
     assert inspect.signature(Adam).parameters["beta1"].default == 0.9
 
