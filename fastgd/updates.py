@@ -17,7 +17,9 @@ from fastgd._threads import run_all, usable
 from fastgd._views import borrowed
 from fastgd.verbs import PASTED, kernels_in_compiled_code
 
-_THREAD_BYTES = 1 << 21  # of parameters, gradients and state to a thread: some 100 µs of work
+_THREAD_BYTES = (
+    1 << 23
+)  # of parameters, gradients and state to a thread: some 200 µs of work, where a hand-over takes 50
 _RANGE = 1 << 10  # ranges begin at multiples of so many parameters: no cache line has two owners
 
 
@@ -56,7 +58,8 @@ def update(optimizer, lr, grads, state, params, threads=1):
     >>> params
     array([3.2])
     """
-    if threads == 1 and type(lr) is float:
+    shares = 1 if threads == 1 else _shares(optimizer, params, threads)
+    if shares == 1 and type(lr) is float:
         way = _ways_in.get(id(state))
         if (
             way is not None
@@ -73,12 +76,15 @@ def update(optimizer, lr, grads, state, params, threads=1):
         except TypeError:  # types that were not seen before, perhaps wrong ones
             pass
     lr = _check.number("update", "lr", lr, _check.nonnegative)
-    threads = usable(_check.integer("update", "threads", threads, least=1))
+    if shares > 1 and _known_to_fit(optimizer, lr, grads, state, params):
+        _update_side_by_side(optimizer, lr, grads, state, params, shares)
+        return
     _require_fitting(optimizer, grads, state, params)
-    shares = _shares(optimizer, state, params, threads)
     if shares == 1:
         _update_for_the_first_time(optimizer, lr, grads, state, params)
     else:
+        _compile(find_misfit, (optimizer, lr, grads, state, params, _known))
+        _remember(find_misfit(optimizer, lr, grads, state, params, _known))
         _update_side_by_side(optimizer, lr, grads, state, params, shares)
 
 
@@ -100,7 +106,6 @@ def _update(optimizer, lr, grads, state, params):
 _DONE, _WRONG = 0, 2  # other answers are odd: a number that is not known yet
 _SETS, _WAYS = 1 << 7, 8  # a number has its place in one of so many sets, and there in any of so many ways
 _known = np.zeros((_SETS, _WAYS), np.uint64)
-_unguarded = np.zeros((0, _WAYS), np.uint64)
 _compiling = threading.Lock()
 _SMALL, _MOST_WAYS = 1 << 12, 64  # parameters in a vector whose state is kept, and such states: a few megabytes
 
@@ -122,32 +127,52 @@ def _is_plain(params, dtype):
     return type(params) is np.ndarray and params.dtype is dtype and params.flags.carray
 
 
-@kernel
-def guarded_update(optimizer, lr, grads, state, params, known):
-    """Update if the arrays fit together; return what is wrong or unknown about them."""
-    if known.size:
-        if not 0 <= lr < np.inf:
-            return np.uint64(_WRONG)
-        number = np.uint64(0)
-        for fact in facts((optimizer, params, grads, state)):
-            number = _mixed(number, fact)
-        number |= np.uint64(1)
-        ways = known[number >> np.uint64(57)]
-        found = False
-        for way in range(_WAYS):
-            found |= ways[way] == number
-        if not found:
-            return number
-        ends = places((params, grads, state))
-        for i in range(0, len(ends), 2):
-            for j in range(0, i, 2):
-                if max(ends[i], ends[j]) < min(ends[i + 1], ends[j + 1]):
-                    return np.uint64(_WRONG)
-    update(optimizer, lr, grads, state, params)
+@kernel(merge=True)
+def misfit(optimizer, lr, grads, state, params, known):
+    """What is wrong or unknown about the arrays; `_DONE` if nothing is."""
+    if not 0 <= lr < np.inf:
+        return np.uint64(_WRONG)
+    number = np.uint64(0)
+    for fact in facts((optimizer, params, grads, state)):
+        number = _mixed(number, fact)
+    number |= np.uint64(1)
+    ways = known[number >> np.uint64(57)]
+    found = False
+    for way in range(_WAYS):
+        found |= ways[way] == number
+    if not found:
+        return number
+    ends = places((params, grads, state))
+    for i in range(0, len(ends), 2):
+        for j in range(0, i, 2):
+            if max(ends[i], ends[j]) < min(ends[i + 1], ends[j + 1]):
+                return np.uint64(_WRONG)
     return np.uint64(_DONE)
 
 
-guarded_update._can_compile = False  # but in `_update_for_the_first_time`; Numba's own method asks for a signature
+@kernel
+def guarded_update(optimizer, lr, grads, state, params, known):
+    """Update if the arrays fit together; return what is wrong or unknown about them."""
+    wrong = misfit(optimizer, lr, grads, state, params, known)
+    if wrong == _DONE:
+        update(optimizer, lr, grads, state, params)
+    return wrong
+
+
+@kernel
+def unguarded_update(optimizer, lr, grads, state, params):
+    """Update the range of a thread, of arrays that were found right as a whole."""
+    update(optimizer, lr, grads, state, params)
+
+
+@kernel
+def find_misfit(optimizer, lr, grads, state, params, known):
+    """The same without an update."""
+    return misfit(optimizer, lr, grads, state, params, known)
+
+
+# But in `_compile`; Numba's own method to say so asks for a signature.
+guarded_update._can_compile = find_misfit._can_compile = False
 
 
 @kernel(merge=True)
@@ -210,28 +235,40 @@ def _leaves(builder, kind, value):
     return [(kind, value)]
 
 
-def _update_for_the_first_time(optimizer, lr, grads, state, params, known=_known):
+def _update_for_the_first_time(optimizer, lr, grads, state, params):
     """Update with arrays that were found right, and remember that they were."""
-    arguments = (optimizer, lr, grads, state, params, known)
-    signature = tuple(map(typeof, arguments))
-    if signature not in guarded_update.overloads:
-        with _compiling:
-            guarded_update._can_compile = True
-            try:
-                guarded_update.compile(signature)
-            finally:
-                guarded_update._can_compile = False
+    arguments = (optimizer, lr, grads, state, params, _known)
+    signature = _compile(guarded_update, arguments)
     number = guarded_update(*arguments)
     if number != _DONE:
-        ways = _known[number >> 57]
-        ways[1:] = ways[:-1].copy()  # the oldest is forgotten
-        ways[0] = number
+        _remember(number)
         guarded_update(*arguments)
-    if params.size <= _SMALL and known is _known and type(params) is type(grads) is np.ndarray:
+    if params.size <= _SMALL and type(params) is type(grads) is np.ndarray:
         while len(_ways_in) >= _MOST_WAYS:
             _ways_in.pop(next(iter(_ways_in)), None)
         call = guarded_update.overloads[signature].entry_point
         _ways_in[id(state)] = _WayIn(optimizer, state, params, params.dtype, call)
+
+
+def _compile(function, arguments):
+    """Compile for arguments of types that were found right; return their signature."""
+    signature = tuple(map(typeof, arguments))
+    if signature not in function.overloads:
+        with _compiling:
+            function._can_compile = True
+            try:
+                function.compile(signature)
+            finally:
+                function._can_compile = False
+    return signature
+
+
+def _remember(number):
+    """Let compiled code know that arrays of this number fit."""
+    if number != _DONE:
+        ways = _known[number >> 57]
+        ways[1:] = ways[:-1].copy()  # the oldest is forgotten
+        ways[0] = number
 
 
 def _require_fitting(optimizer, grads, state, params):
@@ -278,11 +315,10 @@ def _named_arrays(state, name):
 # On several threads: a range of the vector each.
 
 
-def _shares(optimizer, state, params, threads):
+def _shares(optimizer, params, threads):
     """How many threads pay."""
-    if threads == 1 or not is_elementwise(optimizer):
-        return 1
-    n_bytes = 2 * params.nbytes + sum(array.nbytes for _, array in _named_arrays(state, "state"))
+    threads = usable(_check.integer("update", "threads", threads, least=1))
+    n_bytes = params.nbytes if isinstance(params, np.ndarray) and is_elementwise(optimizer) else 0
     return max(1, min(threads, n_bytes // _THREAD_BYTES))
 
 
@@ -292,6 +328,14 @@ def is_elementwise(optimizer):
     return elementwise(optimizer) if callable(elementwise) else elementwise
 
 
+def _known_to_fit(optimizer, lr, grads, state, params):
+    """Whether such arrays were found right before, so that nothing large need be made to see it."""
+    try:
+        return find_misfit(optimizer, lr, grads, state, params, _known) == _DONE
+    except TypeError:
+        return False
+
+
 def _update_side_by_side(optimizer, lr, grads, state, params, shares):
     n_ranges = -(-params.size // _RANGE)
     bounds = [min(n_ranges * k // shares * _RANGE, params.size) for k in range(shares + 1)]
@@ -299,7 +343,7 @@ def _update_side_by_side(optimizer, lr, grads, state, params, shares):
 
     def share(k):
         where = slice(*bounds[k : k + 2])
-        _update_for_the_first_time(optimizer, lr, grads[where], parts[k], params[where], _unguarded)
+        unguarded_update(optimizer, lr, grads[where], parts[k], params[where])
 
     run_all([lambda k=k: share(k) for k in range(shares)])
     _take_over(state, parts[0], params.size)
