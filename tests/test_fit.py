@@ -175,7 +175,7 @@ LAYOUT = ((0, 1, 3), (3, 1, 1))  # of a neuron with three inputs
     ],
     ids=["norm", "largest", "norms of parts", "value", "adaptive", "adaptive in parts"],
 )
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.sweep)])
 def test_clipping(rule, function, dtype):
     X, y = table(60, 3, dtype)
     result = fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), lr=0.5, batch_size=8, epochs=3, clip=rule)
