@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import settled
+from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.adam import NEGLIGIBLE
@@ -103,7 +103,7 @@ def update(optimizer, lr, grads, state, params):
     for i in range(params.size):
         g = grads[i] + decay * params[i]
         m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
-        v[i] = settled(beta2 * v[i] + rest2 * g * g, 10)
+        v[i] = floored(beta2 * v[i] + rest2 * g * g)
         params[i] -= (step_g * g + step_m * m[i]) / (np.sqrt(v[i]) * scale + eps) + shrink * params[i]
 
 

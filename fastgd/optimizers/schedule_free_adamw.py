@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import settled
+from fastgd._denormals import floored
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.adam import NEGLIGIBLE
@@ -88,7 +88,7 @@ def update(optimizer, lr, grads, state, params):
     beta2, rest2 = dtype(optimizer.beta2), dtype(1 - optimizer.beta2)
     for i in range(params.size):
         y = params[i]
-        v[i] = settled(beta2 * v[i] + rest2 * grads[i] * grads[i], 10)
+        v[i] = floored(beta2 * v[i] + rest2 * grads[i] * grads[i])
         direction = grads[i] / (np.sqrt(v[i]) * scale + eps) + decay * y
         params[i] = y + c * (z[i] - y) - at_y * direction
         z[i] -= lr * direction
