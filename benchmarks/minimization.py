@@ -179,8 +179,10 @@ class Many:
         Y = _curves(20_000)
         few = Y[:100]
         _fit(Y[:10], threads), _scipy_fits(Y[:2])
-        ours = lambda: best_seconds(lambda: _fit(Y, threads), repeat=1) / len(Y)  # noqa: E731
-        return median_ratio(lambda: best_seconds(lambda: _scipy_fits(few), repeat=1) / len(few), ours)
+        return median_ratio(
+            lambda: best_seconds(lambda: _scipy_fits(few), repeat=1) / len(few),
+            lambda: best_seconds(lambda: _fit(Y, threads), repeat=1) / len(Y),
+        )
 
     track_ratio.unit = "x"
 

@@ -66,7 +66,7 @@ def update(optimizer, lr, grads, state, params, threads=1):
             and way.optimizer is optimizer
             and type(grads) is np.ndarray
             and grads.dtype is way.dtype
-            and (params is way.params or _is_plain(params, way.dtype))
+            and _is_plain(params, way.dtype)
             and way.call(optimizer, lr, grads, state, params, _known) == _DONE
         ):
             return
@@ -115,7 +115,6 @@ class _WayIn(NamedTuple):
 
     optimizer: Any
     state: Any  # kept, so that its identity is not another's
-    params: np.ndarray
     dtype: np.dtype
     call: Callable
 
@@ -160,15 +159,15 @@ def guarded_update(optimizer, lr, grads, state, params, known):
 
 
 @kernel
-def unguarded_update(optimizer, lr, grads, state, params):
-    """Update the range of a thread, of arrays that were found right as a whole."""
-    update(optimizer, lr, grads, state, params)
-
-
-@kernel
 def find_misfit(optimizer, lr, grads, state, params, known):
     """The same without an update."""
     return misfit(optimizer, lr, grads, state, params, known)
+
+
+@kernel
+def unguarded_update(optimizer, lr, grads, state, params):
+    """Update the range of a thread, of arrays that were found right as a whole."""
+    update(optimizer, lr, grads, state, params)
 
 
 # But in `_compile`; Numba's own method to say so asks for a signature.
@@ -247,7 +246,7 @@ def _update_for_the_first_time(optimizer, lr, grads, state, params):
         while len(_ways_in) >= _MOST_WAYS:
             _ways_in.pop(next(iter(_ways_in)), None)
         call = guarded_update.overloads[signature].entry_point
-        _ways_in[id(state)] = _WayIn(optimizer, state, params, params.dtype, call)
+        _ways_in[id(state)] = _WayIn(optimizer, state, params.dtype, call)
 
 
 def _compile(function, arguments):

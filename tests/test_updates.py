@@ -122,6 +122,11 @@ def test_one_state_may_serve_other_arrays():
     locked.flags.writeable = False
     with pytest.raises(ValueError, match="params must be a 1-D, contiguous, writable array, got a read-only"):
         update(optimizer, 1.0, np.ones(2), state, locked)
+    params.flags.writeable = False  # the array of the last right call
+    before = params.copy()
+    with pytest.raises(ValueError, match="params must be a 1-D, contiguous, writable array, got a read-only"):
+        update(optimizer, 1.0, grads, state, params)
+    np.testing.assert_array_equal(params, before)
 
 
 def test_many_states_in_turn_and_states_that_are_gone():

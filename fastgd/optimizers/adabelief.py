@@ -1,6 +1,5 @@
 """AdaBelief: Adam by the belief in the observed gradients."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ from fastgd._check import nonnegative, positive, unit_interval
 from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
-from fastgd.optimizers.adam import correct_bias
+from fastgd.optimizers.adam import correct_bias, first_bias
 
 
 class AdaBelief(NamedTuple):
@@ -54,9 +53,7 @@ class AdaBeliefState(NamedTuple):
 
 @kernel(inline=True)
 def init(optimizer, params):
-    beta1, beta2 = optimizer.beta1, optimizer.beta2
-    bias = np.array([beta1, beta2, 1 / (1 - beta1), 1 / math.sqrt(1 - beta2)])
-    return AdaBeliefState(np.zeros_like(params), np.zeros_like(params), bias)
+    return AdaBeliefState(np.zeros_like(params), np.zeros_like(params), first_bias(optimizer))
 
 
 @kernel(inline=True)

@@ -12,7 +12,7 @@ from fastgd._jit import kernel
 from fastgd._parts import parts_of
 from fastgd._registry import register_optimizer
 from fastgd._views import borrowed_slice
-from fastgd.optimizers.adam import correct_bias
+from fastgd.optimizers.adam import correct_bias, first_bias
 from fastgd.optimizers.lars import squared_norms
 
 
@@ -64,10 +64,8 @@ class LAMBState(NamedTuple):
 
 @kernel(inline=True)
 def init(optimizer, params):
-    beta1, beta2 = optimizer.beta1, optimizer.beta2
-    bias = np.array([beta1, beta2, 1 / (1 - beta1), 1 / math.sqrt(1 - beta2)])
     m, v, u = np.zeros_like(params), np.zeros_like(params), np.zeros_like(params)
-    return LAMBState(m, v, u, bias, parts_of(optimizer.layout, params))
+    return LAMBState(m, v, u, first_bias(optimizer), parts_of(optimizer.layout, params))
 
 
 _BLOCK = 1024  # parameters that are still in the fastest cache when their squares are added up
