@@ -49,6 +49,8 @@ class ModelKernels(NamedTuple):
     init_params: typing.Callable
     check: typing.Callable
     descend_rows: typing.Callable | None
+    scratch_of_many: typing.Callable | None
+    add_losses_and_grads_of_many: typing.Callable | None
 
 
 class ObjectiveKernels(NamedTuple):
@@ -185,6 +187,8 @@ def register_model(
     layout=None,
     check=None,
     descend_rows=None,
+    scratch_of_many=None,
+    add_losses_and_grads_of_many=None,
     **ranges,
 ):
     """Make a NamedTuple a model: a function of rows of data with a flat vector of parameters.
@@ -219,6 +223,12 @@ def register_model(
         not finite. `previous` is the gradient of the step before, and becomes that of the last one. To `totals`
         it adds the losses, the gradients' norms, the cosines between successive ones (where both have a
         length) and the number of these; the fifth is the norm of the step before, and becomes the last one's.
+    scratch_of_many, add_losses_and_grads_of_many : callable, optional
+        For `sweep`, where a row can serve many models at once better than one after the other:
+        ``add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, G)`` does what `add_loss_and_grad`
+        does for parameters that are the columns of W, a C-ordered matrix with rows and columns to spare, a multiple of
+        16 of each; it adds to the columns of G, a matrix like W, and to losses, one a column.
+        ``scratch_of_many(model, W)`` makes what it works in.
     **ranges
         For each field, what its values must be.
     """
@@ -231,6 +241,8 @@ def register_model(
         init_params,
         check or _no_check,
         descend_rows and _compiled(descend_rows),
+        scratch_of_many and _compiled(scratch_of_many),
+        add_losses_and_grads_of_many and _compiled(add_losses_and_grads_of_many),
     )
     _register(cls, kernels, ranges, check)
 

@@ -6,6 +6,8 @@ without an owner has nothing to count, and LLVM drops the calls. Such a view mus
 taken from: it is made on the way into a kernel, whose caller holds the array.
 """
 
+import functools
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -82,3 +84,59 @@ def repeated(typing_context, array, size):
         return view._getvalue()
 
     return result(array, types.int64), emit
+
+
+@intrinsic
+def borrowed_row(typing_context, arrays, index):
+    """`array[index]` of a C-ordered array, or of each array of a tuple, nested ones included, without its owner.
+
+    arrays : of two or more dimensions; index : uint64.
+    """
+
+    def row_type(kind):
+        if isinstance(kind, types.Array):
+            return kind.copy(ndim=kind.ndim - 1)
+        return types.BaseTuple.from_types([row_type(item) for item in kind.types], getattr(kind, "instance_class", None))
+
+    def row(context, builder, kind, value, index):
+        if isinstance(kind, types.BaseTuple):
+            items = zip(kind.types, cgutils.unpack_tuple(builder, value, len(kind)), strict=True)
+            return context.make_tuple(builder, row_type(kind), [row(context, builder, *item, index) for item in items])
+        source = context.make_array(kind)(context, builder, value)
+        view = context.make_array(row_type(kind))(context, builder)
+        shape = cgutils.unpack_tuple(builder, source.shape)[1:]
+        context.populate_array(
+            view,
+            data=builder.gep(source.data, [functools.reduce(builder.mul, shape, index)]),
+            shape=cgutils.pack_array(builder, shape),
+            strides=cgutils.pack_array(builder, cgutils.unpack_tuple(builder, source.strides)[1:]),
+            itemsize=ir.Constant(ir.IntType(64), context.get_abi_sizeof(context.get_data_type(kind.dtype))),
+            meminfo=None,
+        )
+        return view._getvalue()
+
+    def emit(context, builder, signature, arguments):
+        return row(context, builder, signature.args[0], *arguments)
+
+    return row_type(arrays)(arrays, types.uint64), emit
+
+
+@intrinsic
+def from_numbers(typing_context, like, numbers):
+    """A tuple of the type of `like`, nested ones included, whose numbers are those of an array of float64, in order."""
+
+    def emit(context, builder, signature, arguments):
+        place = context.make_array(signature.args[1])(context, builder, arguments[1]).data
+        count = 0
+
+        def build(kind):
+            nonlocal count
+            if isinstance(kind, types.BaseTuple):
+                return context.make_tuple(builder, kind, [build(item) for item in kind.types])
+            value = builder.load(builder.gep(place, [ir.Constant(ir.IntType(64), count)]))
+            count += 1
+            return context.cast(builder, value, types.float64, kind)
+
+        return build(signature.args[0])
+
+    return like(like, numbers), emit

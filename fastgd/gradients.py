@@ -41,17 +41,23 @@ def rows_ahead(X):
 
 
 @kernel(merge=True)
+def ask_for_rows(X, order, low, stop, ahead):
+    """Before work on the rows order[low:stop], ask for those that are as many as `ahead` after them, if it pays."""
+    if ahead:
+        first, last = low + ahead, min(stop + ahead, order.size)
+        short = X.shape[1] * X.itemsize <= _LONGEST_SCATTERED
+        if first < last and (short or order[last - 1] - order[first] == last - 1 - first):
+            prefetch_rows(X, order, np.uint64(first), np.uint64(last - first))
+
+
+@kernel(merge=True)
 def add_rows(model, params, X, y, weight, order, low, high, ahead, scratch, grads):
     """Add the gradients of the rows order[low:high] to grads; return the sum of their losses."""
     loss = params.dtype.type(0)
     piece = ahead if ahead > 0 else high - low
-    short = X.shape[1] * X.itemsize <= _LONGEST_SCATTERED
     while low < high:
         stop = min(low + piece, high)
-        if ahead:
-            first, last = low + ahead, min(stop + ahead, order.size)
-            if first < last and (short or order[last - 1] - order[first] == last - 1 - first):
-                prefetch_rows(X, order, np.uint64(first), np.uint64(last - first))
+        ask_for_rows(X, order, low, stop, ahead)
         rows = borrowed_slice(order, np.uint64(low), np.uint64(stop - low))
         loss += add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads)
         low = stop

@@ -306,6 +306,21 @@ def _add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
     )
 
 
+def add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, G):
+    """Do the same for many sets of parameters, the columns of W (in compiled code)."""
+    raise NotImplementedError("add_losses_and_grads_of_many is called in compiled code")
+
+
+@overload(add_losses_and_grads_of_many, jit_options=PASTED)
+def _add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, G):
+    kernel = kernels_in_compiled_code(
+        "add_losses_and_grads_of_many", ModelKernels, model
+    ).add_losses_and_grads_of_many
+    return lambda model, W, X, y, weight, rows, scratch, losses, G: kernel(
+        model, W, borrowed(X), borrowed(y), borrowed(weight), borrowed(rows), borrowed(scratch), losses, G
+    )
+
+
 def clip(rule, norm, params, grads):
     """Apply a clipping rule to a finite gradient (in compiled code); return whether it changed."""
     raise NotImplementedError("clip is called in compiled code")

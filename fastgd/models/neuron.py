@@ -10,7 +10,9 @@ from fastgd._jit import kernel
 from fastgd._registry import register_model
 from fastgd._simd import TILE, add_weighted_row, add_weighted_rows, dot_row, dot_rows, locate_rows, step_and_look_ahead
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
-from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, cross_entropy_from_logit, squared_error
+from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, squared_error
+from fastgd.models._many_neurons import add_losses_and_grads_of_many, scratch_of_many
+from fastgd.models._output import delta_of_row, loss_and_delta
 
 
 class Neuron(NamedTuple):
@@ -95,26 +97,6 @@ def init_params(model, seed, dtype):
     bound = 1 / math.sqrt(model.n_features)
     weights = np.random.default_rng(seed).uniform(-bound, bound, model.n_features)
     return np.append(weights, 0.0).astype(dtype)
-
-
-@kernel(inline=True)
-def loss_and_delta(activation, loss, z, y):
-    """The loss of a row and dL/dz."""
-    a = activate(activation, z)
-    if loss == BINARY_CROSS_ENTROPY:
-        return cross_entropy_from_logit(z, a, y)
-    L, dL_da = squared_error(a, y)
-    return L, dL_da * derivative(activation, a)
-
-
-@kernel(inline=True)
-def delta_of_row(activation, loss, z, y):
-    """dL/dz of a row, and a number that is finite just where its loss is."""
-    a = activate(activation, z)
-    if loss == BINARY_CROSS_ENTROPY:
-        return a - y, z
-    L, dL_da = squared_error(a, y)
-    return dL_da * derivative(activation, a), L
 
 
 @kernel(inline=True)
@@ -395,6 +377,8 @@ register_model(
     layout=layout,
     check=check,
     descend_rows=descend_rows,
+    scratch_of_many=scratch_of_many,
+    add_losses_and_grads_of_many=add_losses_and_grads_of_many,
     n_features=Range("an integer, 1 or larger", lambda v: v >= 1),
     activation=ACTIVATIONS,
     loss=LOSSES,

@@ -1,0 +1,310 @@
+"""The compiled chunk of a sweep: many runs of one model over the same rows in the same order.
+
+Each run does what `_loop.train` does, step by step. What they share is the rows: those of a batch are brought into
+the cache once, and a model that can lets each serve many runs at once, which lie side by side in vector lanes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba.extending import overload
+
+from fastgd._jit import kernel
+from fastgd._lanes import scale_and_compare_many, transpose
+from fastgd._loop import (
+    BATCH_LOSS,
+    CLIPPED,
+    CONVERGED,
+    COSINE,
+    DONE,
+    EPOCH,
+    FILLED,
+    FILLED_AT_ONCE,
+    LAST_NORM,
+    LOSS,
+    LOW,
+    NONFINITE_GRADIENT,
+    NONFINITE_PARAMS,
+    NORM,
+    PAIRS,
+    RUNNING,
+    SKIP,
+    SKIPPED,
+    STEP,
+    STEPS,
+    WEIGHT,
+    write_history,
+)
+from fastgd._registry import ModelKernels
+from fastgd._views import borrowed, borrowed_row, borrowed_slice, from_numbers, repeated
+from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
+from fastgd.clipping.norms import largest, norm
+from fastgd.gradients import add_rows, ask_for_rows, rows_ahead, sum_of_weights
+from fastgd.updates import update
+from fastgd.verbs import PASTED, add_losses_and_grads_of_many, clip, kernels_in_compiled_code
+
+
+class Runs(NamedTuple):
+    """The arrays of many runs; where marked *, with room to fill up the last lanes."""
+
+    numbers: np.ndarray  # (runs, ...) float64: the fields of the optimisers
+    lrs: np.ndarray  # (runs,) float64
+    n_params: int
+    params: np.ndarray  # (runs*, n_params*)
+    grads: np.ndarray  # like params
+    status: np.ndarray  # (runs,) int64: of `_loop`
+    at: np.ndarray  # (9, runs*) int64: what `_loop.Position` has of one run
+    sums: np.ndarray  # (N_SUMS, runs*) float64: likewise
+    lengths: np.ndarray  # (runs*,) float64: the norms of the gradients at hand,
+    usable: np.ndarray  # and whether they are finite and were used: 1 or 0
+
+
+class Lanes(NamedTuple):
+    """What is computed with runs side by side, in blocks of so many lanes."""
+
+    params: np.ndarray  # (blocks, lanes, n_params*): a view of `Runs.params`
+    grads: np.ndarray  # likewise
+    W: np.ndarray  # (blocks, n_params*, lanes): the parameters before the step
+    G: np.ndarray  # like W: the sums of a block of rows, then the gradients
+    previous: np.ndarray  # like W: the gradients of the step before
+    totals: np.ndarray  # like W, float64: the sums of a batch's blocks
+    losses: np.ndarray  # (blocks, lanes)
+    squares: np.ndarray  # (blocks, lanes): of the gradients with themselves,
+    products: np.ndarray  # and with those before
+
+
+@kernel
+def train_side_by_side(model, like, rule, data, plan, limits, position, runs, states, lanes, scratch, history):
+    """Train all runs until a limit is reached; return how many rows of history each has.
+
+    `like` is any of the optimisers. `position` is `at` of what the runs share: EPOCH, LOW, DONE and FILLED.
+    """
+    X, y, pool, order = borrowed(data.X), borrowed(data.y), borrowed(data.pool), borrowed(data.order)
+    weight = repeated(data.weight, X.shape[0])
+    runs, states, lanes = borrowed(runs), borrowed(states), borrowed(lanes)
+    n_rows = order.size
+    in_blocks = min(plan.batch_size, n_rows) > plan.block
+    budget, written = limits.rows, 0
+    active = number_of(runs.status, RUNNING)
+
+    while active > 0 and budget > 0 and position[EPOCH] < limits.epoch and written < history.shape[1]:
+        low = position[LOW]
+        needed = min(low + plan.batch_size, n_rows) if plan.order == BLOCK_SHUFFLED else n_rows
+        while plan.order != SEQUENTIAL and position[FILLED] < needed and budget > 0:
+            count = plan.window if plan.order == BLOCK_SHUFFLED else FILLED_AT_ONCE
+            position[FILLED] = go_on_filling(
+                order, pool, plan.order, plan.seed, position[EPOCH], plan.neighbours, plan.window, position[FILLED],
+                count,
+            )  # fmt: skip
+            if needed > FILLED_AT_ONCE:
+                budget -= count
+        if plan.order != SEQUENTIAL and position[FILLED] < needed:
+            break
+
+        high = min(low + plan.batch_size, n_rows)
+        while low + position[DONE] < high and budget > 0:
+            start, stop = low + position[DONE], min(low + position[DONE] + plan.block, high)
+            add_sums(model, X, y, weight, order, start, stop, runs, lanes, scratch)
+            if in_blocks:
+                add_all(lanes.G, lanes.totals)
+            position[DONE] += stop - start
+            budget -= stop - start
+        if low + position[DONE] < high:
+            break
+        if in_blocks:
+            move_all(lanes.totals, lanes.G)
+        step(like, rule, plan, sum_of_weights(weight, order, low, high), runs, states, lanes)
+        active = number_of(runs.status, RUNNING)
+
+        position[LOW], position[DONE] = high, 0
+        if high == n_rows:
+            position[LOW], position[FILLED] = 0, 0
+            position[EPOCH] += 1
+            for k in range(runs.lrs.size):
+                if runs.status[k] == RUNNING or (runs.status[k] == CONVERGED and runs.usable[k] != 0):
+                    runs.at[EPOCH, k] += 1
+                    write_history(runs.at[:, k], runs.sums[:, k], runs.lrs[k], history[k, written])
+            written += 1
+    return written
+
+
+@kernel
+def sum_losses(model, data, low, high, block, runs, lanes, scratch, totals):
+    """Add to totals each run's sum of losses over the rows order[low:high]; return the sum of their weights."""
+    X, y, order = borrowed(data.X), borrowed(data.y), borrowed(data.order)
+    weight = repeated(data.weight, X.shape[0])
+    runs, lanes, total_weight = borrowed(runs), borrowed(lanes), 0.0
+    for start in range(low, high, block):
+        stop = min(start + block, high)
+        add_sums(model, X, y, weight, order, start, stop, runs, lanes, scratch)
+        total_weight += sum_of_weights(weight, order, start, stop)
+        for k in range(totals.size):
+            totals[k] += runs.sums[BATCH_LOSS, k]
+            runs.sums[BATCH_LOSS, k] = 0
+    return total_weight
+
+
+@kernel(merge=True)
+def number_of(values, value):
+    count = 0
+    for i in range(values.size):
+        count += values[i] == value
+    return count
+
+
+@kernel
+def add_all(G, totals):
+    for block in range(np.uint64(G.shape[0])):
+        parts, sums = borrowed_row(G, block), borrowed_row(totals, block)
+        for j in range(np.uint64(parts.shape[0])):
+            for k in range(np.uint64(parts.shape[1])):
+                sums[j, k] += parts[j, k]
+
+
+@kernel
+def move_all(totals, G):
+    for block in range(np.uint64(G.shape[0])):
+        parts, sums = borrowed_row(G, block), borrowed_row(totals, block)
+        for j in range(np.uint64(parts.shape[0])):
+            for k in range(np.uint64(parts.shape[1])):
+                parts[j, k] = sums[j, k]
+                sums[j, k] = 0
+
+
+@kernel(merge=True)
+def step(like, rule, plan, total_weight, runs, states, lanes):
+    """The step of each run that is not over, after the sums over its batch; the lanes' part first."""
+    n_runs, width = np.uint64(runs.lrs.size), np.uint64(lanes.losses.shape[1])
+    n_params = np.uint64(runs.n_params)
+    scale = runs.params.dtype.type(1 / total_weight if total_weight > 0 else 0.0)
+    for block in range(np.uint64(lanes.W.shape[0])):
+        G = borrowed_row(lanes.G, block)
+        squares, products = borrowed_row(lanes.squares, block), borrowed_row(lanes.products, block)
+        scale_and_compare_many(scale, borrowed_row(lanes.previous, block), G, squares, products)
+        transpose(G, borrowed_row(lanes.grads, block))
+        lengths = borrowed_slice(runs.lengths, block * width, width)
+        for k in range(lengths.size):
+            lengths[k] = np.sqrt(np.float64(squares[k]))
+
+    losses = borrowed_row(runs.sums, np.uint64(BATCH_LOSS))
+    for k in range(n_runs):
+        runs.usable[k] = 0
+        if runs.status[k] != RUNNING:
+            continue
+        params = borrowed_slice(borrowed_row(runs.params, k), np.uint64(0), n_params)
+        grads = borrowed_slice(borrowed_row(runs.grads, k), np.uint64(0), n_params)
+        if not 1e-15 < runs.lengths[k] < 1e15:  # a square too small or too large for float32, or not a number
+            runs.lengths[k] = norm(grads)
+        length = runs.lengths[k]
+        if not length + abs(losses[k]) < np.inf:
+            if plan.on_nonfinite != SKIP:
+                runs.status[k] = NONFINITE_GRADIENT
+            continue
+        runs.usable[k] = 1
+        if plan.gtol >= 0 and total_weight > 0 and largest(grads) <= plan.gtol:
+            runs.status[k] = CONVERGED
+            continue
+        clipped = clip(rule, length, params, grads)
+        optimizer = from_numbers(like, borrowed_row(runs.numbers, k))
+        update(optimizer, runs.lrs[k], grads, borrowed_row(states, k), params)
+        if not_finite(params):
+            W = borrowed_row(lanes.W, k // width)
+            for j in range(params.size):
+                params[j] = W[j, k % width]
+            runs.status[k], runs.usable[k] = NONFINITE_PARAMS, 0
+        elif clipped:
+            runs.at[CLIPPED, k] += 1
+    for block in range(np.uint64(lanes.W.shape[0])):
+        note_step(runs, borrowed_row(lanes.products, block), block * width, total_weight)
+    for k in range(n_runs):
+        runs.at[STEP, k] += runs.status[k] <= CONVERGED
+        runs.at[SKIPPED, k] += (runs.status[k] == RUNNING) & (runs.usable[k] == 0)
+
+
+@kernel(merge=True)
+def note_step(runs, products, first, total_weight):
+    """Add a step to the sums of a block of runs, in vectors: run by run it took a third of a small step's time."""
+    size = np.uint64(products.size)
+    usable, lengths = borrowed_slice(runs.usable, first, size), borrowed_slice(runs.lengths, first, size)
+    losses = borrowed_slice(borrowed_row(runs.sums, np.uint64(BATCH_LOSS)), first, size)
+    total = borrowed_slice(borrowed_row(runs.sums, np.uint64(LOSS)), first, size)
+    for k in range(size):
+        total[k] += losses[k] if usable[k] != 0 else 0.0
+        losses[k] = 0
+    weights = borrowed_slice(borrowed_row(runs.sums, np.uint64(WEIGHT)), first, size)
+    norms = borrowed_slice(borrowed_row(runs.sums, np.uint64(NORM)), first, size)
+    for k in range(size):
+        weights[k] += total_weight * usable[k]
+        norms[k] += lengths[k] if usable[k] != 0 else 0.0
+    cosines = borrowed_slice(borrowed_row(runs.sums, np.uint64(COSINE)), first, size)
+    last = borrowed_slice(borrowed_row(runs.sums, np.uint64(LAST_NORM)), first, size)
+    steps = borrowed_slice(borrowed_row(runs.at, np.uint64(STEPS)), first, size)
+    pairs = borrowed_slice(borrowed_row(runs.at, np.uint64(PAIRS)), first, size)
+    for k in range(size):
+        steps[k] += np.int64(usable[k])
+        pairs[k] += (usable[k] != 0) & (last[k] * lengths[k] > 0)
+    for k in range(size):
+        denominator = last[k] * lengths[k]
+        pair = (usable[k] != 0) & (denominator > 0)
+        cosines[k] += np.float64(products[k]) / denominator if pair else 0.0
+        last[k] = lengths[k] if usable[k] != 0 else 0.0
+
+
+@kernel(inline=True, reassoc=True)
+def not_finite(x):
+    """Whether a vector has NaN or infinity."""
+    total = x.dtype.type(0)
+    for i in range(x.size):
+        total += x[i] * x.dtype.type(0)
+    return total != 0
+
+
+def add_sums(model, X, y, weight, order, start, stop, runs, lanes, scratch):
+    """Write the sums of gradients of all runs over rows, and add to the sums of losses."""
+    raise NotImplementedError("add_sums is called in compiled code")
+
+
+@overload(add_sums, jit_options=PASTED)
+def _add_sums(model, X, y, weight, order, start, stop, runs, lanes, scratch):
+    if kernels_in_compiled_code("sweep: model", ModelKernels, model).add_losses_and_grads_of_many is None:
+        return _one_after_the_other
+    return _side_by_side
+
+
+def _one_after_the_other(model, X, y, weight, order, start, stop, runs, lanes, scratch):
+    ahead, n_params = rows_ahead(X), np.uint64(runs.n_params)
+    for k in range(np.uint64(runs.lrs.size)):
+        if runs.status[k] == RUNNING:
+            params = borrowed_slice(borrowed_row(runs.params, k), np.uint64(0), n_params)
+            grads = borrowed_slice(borrowed_row(runs.grads, k), np.uint64(0), n_params)
+            for j in range(grads.size):
+                grads[j] = 0
+            runs.sums[BATCH_LOSS, k] += add_rows(
+                model, params, X, y, weight, order, start, stop, ahead, scratch, grads
+            )
+    for block in range(np.uint64(lanes.W.shape[0])):
+        transpose(borrowed_row(lanes.params, block), borrowed_row(lanes.W, block))
+        transpose(borrowed_row(lanes.grads, block), borrowed_row(lanes.G, block))
+
+
+def _side_by_side(model, X, y, weight, order, start, stop, runs, lanes, scratch):
+    ahead = rows_ahead(X)
+    piece = ahead if ahead > 0 else stop - start
+    n_blocks, width = np.uint64(lanes.W.shape[0]), np.uint64(lanes.losses.shape[1])
+    for block in range(n_blocks):
+        transpose(borrowed_row(lanes.params, block), borrowed_row(lanes.W, block))
+    lanes.G[:] = 0
+    lanes.losses[:] = 0
+    while start < stop:
+        piece_stop = min(start + piece, stop)
+        ask_for_rows(X, order, start, piece_stop, ahead)
+        rows = borrowed_slice(order, np.uint64(start), np.uint64(piece_stop - start))
+        for block in range(n_blocks):
+            W, G = borrowed_row(lanes.W, block), borrowed_row(lanes.G, block)
+            losses = borrowed_row(lanes.losses, block)
+            add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, G)
+        start = piece_stop
+    for block in range(n_blocks):
+        losses, batch_losses = borrowed_row(lanes.losses, block), borrowed_row(runs.sums, np.uint64(BATCH_LOSS))
+        for k in range(width):
+            batch_losses[block * width + k] += losses[k]

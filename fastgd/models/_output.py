@@ -1,0 +1,25 @@
+"""The output of one neuron for one row: its loss, and dL/dz."""
+
+from fastgd._jit import kernel
+from fastgd.activations import activate, derivative
+from fastgd.losses import BINARY_CROSS_ENTROPY, cross_entropy_from_logit, squared_error
+
+
+@kernel(inline=True)
+def loss_and_delta(activation, loss, z, y):
+    """The loss of a row and dL/dz."""
+    a = activate(activation, z)
+    if loss == BINARY_CROSS_ENTROPY:
+        return cross_entropy_from_logit(z, a, y)
+    L, dL_da = squared_error(a, y)
+    return L, dL_da * derivative(activation, a)
+
+
+@kernel(inline=True)
+def delta_of_row(activation, loss, z, y):
+    """dL/dz of a row, and a number that is finite just where its loss is."""
+    a = activate(activation, z)
+    if loss == BINARY_CROSS_ENTROPY:
+        return a - y, z
+    L, dL_da = squared_error(a, y)
+    return dL_da * derivative(activation, a), L
