@@ -5,30 +5,18 @@ import time
 import warnings
 from contextlib import nullcontext
 
-import numpy as np
-
 from fastgd import _check, _loop
 from fastgd._interrupt import Interrupts
-from fastgd._jit import kernel
-from fastgd._loop import Data, Plan
-from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, ScheduleKernels, kernels_for
+from fastgd._registry import ScheduleKernels, kernels_for
 from fastgd._run import Checkpoint, Run, copies
+from fastgd._setup import MOST, prepare
 from fastgd._threads import usable
-from fastgd.batches import ORDERS, SEQUENTIAL, split
-from fastgd.clipping import NoClipping
-from fastgd.gradients import block_rows
+from fastgd.batches import ORDERS
 from fastgd.optimizers import Adam
 from fastgd.results import FitResult, Progress
 from fastgd.schedules._nested import end_of
 
 _CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
-_WINDOW_BYTES = 1 << 18  # of X, shuffled as one by "block-shuffled": a share of the second-level cache
-_NEIGHBOUR_BYTES = 1 << 13  # of X, that "block-shuffled" keeps together
-_PART = 1 << 24  # numbers that are checked without looking for Ctrl-C,
-_PART_ROWS = 1 << 22  # and rows that are dealt out
-_MOST_ROWS = (1 << 32) - 1  # rows are counted in 32 bits
-_MOST = (1 << 63) - 1  # and the rest in 64
-_POLICIES = ("stop", "raise", "skip")  # by the loop's codes
 
 
 def fit(
@@ -154,57 +142,28 @@ def fit(
     ('max_epochs', array([ 2. , -1. ,  0.5]))
     """
     started = time.perf_counter()
-    kernels = kernels_for("fit: model", ModelKernels, model)
-    kernels_for("fit: optimizer", OptimizerKernels, optimizer)
     if isinstance(lr, tuple):
         kernels_for("fit: lr", ScheduleKernels, lr)
     else:
         lr = _check.number("fit", "lr", lr, _check.nonnegative)
-    rule = NoClipping() if clip is None else clip
-    check_rule = kernels_for("fit: clip", ClippingKernels, rule).check
-    if batch_size is not None:
-        batch_size = _check.integer("fit", "batch_size", batch_size, least=1)
-    epochs = min(_check.integer("fit", "epochs", epochs, least=0), _MOST)
-    seed = _check.integer("fit", "seed", seed, least=0, most=_MOST)
+    epochs = min(_check.integer("fit", "epochs", epochs, least=0), MOST)
     threads = usable(_check.integer("fit", "threads", threads, least=1))
     patience = _check.integer("fit", "patience", patience, least=1)
     tol = None if tol is None else _check.number("fit", "tol", tol, _check.nonnegative)
-    gtol = -1.0 if gtol is None else _check.number("fit", "gtol", gtol, _check.nonnegative)
-    order_code = _check.choice("fit", "order", order, ORDERS)
-    policy = _check.choice("fit", "on_nonfinite", on_nonfinite, _POLICIES)
     max_seconds = math.inf if max_seconds is None else _check.number("fit", "max_seconds", max_seconds, _check.positive)
     if callback is not None and not callable(callback):
         raise TypeError(f"fit: callback must be callable, got {type(callback).__name__}")
     progress = _check.boolean("fit", "progress", progress)
+    if resume is not None:
+        params = _params_to_go_on_from(resume, params, model)
     _warn_of_long_schedule(lr, epochs)
 
     with Interrupts() as interrupts:
-        X, y = _data("fit", X, y, model, kernels, interrupts)
-        weight = _weights(sample_weight, X, interrupts)
-        held_out, rows = _validation(validation, model, kernels, X, y, weight, seed, interrupts)
-        n_rows, n_columns = X.shape
-        n_train = n_rows if rows is None else rows.size
-        if batch_size is None or batch_size >= n_train:
-            batch_size, order_code = n_train, SEQUENTIAL
-        row_bytes = n_columns * X.itemsize
-        neighbours = max(1, _NEIGHBOUR_BYTES // row_bytes)
-        plan = Plan(
-            batch_size=batch_size,
-            block=block_rows.py_func(n_columns),
-            order=order_code,
-            seed=seed,
-            neighbours=neighbours,
-            window=neighbours * max(1, _WINDOW_BYTES // (neighbours * row_bytes)),
-            on_nonfinite=policy,
-            gtol=gtol,
-        )
-        order_of_rows = np.arange(n_train, dtype=np.uint32) if rows is None else rows.copy()
-        data = Data(X, y, weight, np.empty(0, np.uint32) if rows is None else rows, order_of_rows)
-        params = _initial_params(params, resume, model, kernels, seed, X.dtype)
-        try:
-            check_rule(rule, params)
-        except ValueError as error:
-            raise ValueError(f"fit: clip: {error}") from None
+        rule, data, plan, params, held_out = prepare(
+            "fit", interrupts, model, X, y, optimizer=optimizer, batch_size=batch_size, order=order, seed=seed,
+            clip=clip, on_nonfinite=on_nonfinite, sample_weight=sample_weight, validation=validation, gtol=gtol,
+            params=params,
+        )  # fmt: skip
         run = Run(model, optimizer, rule, lr, data, plan, params, threads)
         watch = _Watch(tol, patience)
         if resume is not None:
@@ -232,7 +191,7 @@ def fit(
         n_epochs=run.epoch,
         n_steps=run.step,
         seconds=time.perf_counter() - started,
-        checkpoint=Checkpoint(plan, n_train, optimizer, copies(run.arrays()), run.history, watch),
+        checkpoint=Checkpoint(plan, run.n_rows, optimizer, copies(run.arrays()), run.history, watch),
     )
 
 
@@ -325,116 +284,22 @@ def _warn_of_long_schedule(lr, epochs):
         )
 
 
-@kernel
-def all_finite(bits, exponent):
-    """Whether no number has an exponent of ones: NaN or infinity.
-
-    On integers, since a floating-point search does not vectorise, and on those of 32 bits as such: Numba makes
-    64 bits of `&`, with which X came in at 22 GB/s from the nearest cache, instead of 67.
-    """
-    T = bits.dtype.type
-    largest = T(0)
-    for i in range(bits.size):
-        largest = max(largest, T(bits[i] & exponent))
-    return largest != exponent
-
-
-def _require_finite(owner, name, array, interrupts):
-    """Raise ValueError where an array has NaN or infinity, at the cost of one read; stop looking after Ctrl-C."""
-    unsigned = np.dtype(f"u{array.itemsize}").type
-    exponent = unsigned(0x7F800000 if array.itemsize == 4 else 0x7FF0000000000000)
-    bits = array.reshape(-1).view(unsigned)
-    for start in range(0, bits.size, _PART):
-        if interrupts.requested:
-            return
-        if not all_finite(bits[start : start + _PART], exponent):
-            flat = array.reshape(-1)
-            first = start + np.flatnonzero(~np.isfinite(flat[start : start + _PART]))[0]
-            place = ", ".join(str(int(i)) for i in np.unravel_index(first, array.shape))
-            raise ValueError(f"{owner}: {name} must be finite (in {array.dtype}), got {flat[first]} at [{place}]")
-
-
-def _data(owner, X, y, model, kernels, interrupts, dtype=None):
-    """Rows and targets that suit the model."""
-    X, y = _check.data(owner, X, y, dtype)
-    if len(X) > _MOST_ROWS:
-        raise ValueError(f"{owner}: X must have at most {_MOST_ROWS} rows, got {len(X)}")
-    _require_finite(owner, "X", X, interrupts)
-    _require_finite(owner, "y", y, interrupts)
-    try:
-        kernels.check(model, X=X, y=y)
-    except ValueError as error:
-        raise ValueError(f"{owner}: {error}") from None
-    return X, y
-
-
-def _weights(sample_weight, X, interrupts):
-    if sample_weight is None:
-        return np.ones(1, X.dtype)
-    weight = _check.array("fit", "sample_weight", sample_weight, 1, X.dtype)
-    _check.same_length("fit", "sample_weight", weight, "X", X)
-    _require_finite("fit", "sample_weight", weight, interrupts)
-    if weight.min() < 0 or weight.max() == 0:
-        raise ValueError("fit: sample_weight must be 0 or larger, and not all 0")
-    # An array of one is taken for the weight of all rows: with one row these are the same.
-    return weight
-
-
-def _validation(validation, model, kernels, X, y, weight, seed, interrupts):
-    """The data to watch, or None, and the rows to train on, or None for all."""
-    if validation is None:
-        return None, None
-    if isinstance(validation, tuple | list):
-        if len(validation) != 2:
-            raise ValueError(f"fit: validation must be a pair (X, y) or a share, got {len(validation)} items")
-        X_val, y_val = validation
-        X_val, y_val = _data("fit: validation", X_val, y_val, model, kernels, interrupts, X.dtype)
-        rows = np.arange(len(X_val), dtype=np.uint32)
-        return Data(X_val, y_val, np.ones(1, X.dtype), rows[:0], rows), None
-    share = _check.number(
-        "fit", "validation", validation, _check.Range("a pair (X, y) or a share between 0 and 1", lambda v: 0 < v < 1)
-    )
-    n_held_out = round(share * len(X))
-    if not 0 < n_held_out < len(X):
-        raise ValueError(f"fit: validation={share:g} of {len(X)} rows leaves no rows to train on or to hold out")
-    held_out, rows = np.zeros(n_held_out, np.uint32), np.zeros(len(X) - n_held_out, np.uint32)
-    chosen = 0
-    for low in range(0, len(X), _PART_ROWS):
-        if interrupts.requested:
-            break
-        chosen = split(seed, low, min(low + _PART_ROWS, len(X)), held_out, rows, chosen)
-    for use, taken in (("train on", rows), ("hold out", held_out)):
-        if weight.size > 1 and not weight[taken].any() and not interrupts.requested:
-            raise ValueError(f"fit: sample_weight must not be 0 for all the {taken.size} rows to {use}")
-    return Data(X, y, weight, rows[:0], held_out), rows
-
-
-def _initial_params(params, resume, model, kernels, seed, dtype):
-    """A new array: the warm start's, that of the result to go on from, or the model's own beginning."""
-    if resume is not None:
-        if params is not None:
-            raise ValueError("fit: params and resume do not go together")
-        if not isinstance(resume, FitResult):
-            raise TypeError(f"fit: resume must be a FitResult, got {type(resume).__name__}")
-        if type(resume.model) is not type(model) or resume.model != model or resume.params.dtype != dtype:
-            raise ValueError(
-                f"fit: to resume, the model must be what it was, {resume.model} in {resume.params.dtype}, "
-                f"got {model} in {dtype}"
-            )
-        return resume.checkpoint.arrays[0].copy()
-    owner = "fit"
-    if params is None:
-        owner, params = f"fit: init_params of {type(model).__name__}", kernels.init_params(model, seed, dtype)
-    params = _check.parameters(owner, model, kernels.n_params.py_func(model), params, dtype).copy()
-    if not np.isfinite(params).all():
-        raise ValueError(f"{owner}: params must be finite (in {dtype})")
-    return params
+def _params_to_go_on_from(resume, params, model):
+    """Return the parameters at which a result was left."""
+    if params is not None:
+        raise ValueError("fit: params and resume do not go together")
+    if not isinstance(resume, FitResult):
+        raise TypeError(f"fit: resume must be a FitResult, got {type(resume).__name__}")
+    if type(resume.model) is not type(model) or resume.model != model:
+        raise ValueError(f"fit: to resume, the model must be what it was, {resume.model}, got {model}")
+    return resume.checkpoint.arrays[0]
 
 
 def _go_on(run, resume, watch):
     """Set a run to where a result was left."""
     before = resume.checkpoint
     same = {
+        "the dtype of X": (str(resume.params.dtype), str(run.params.dtype)),
         "optimizer": (before.optimizer, run.optimizer),
         "the number of rows": (before.n_rows, run.n_rows),
         "batch_size": (before.plan.batch_size, run.plan.batch_size),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import _run, training
+from fastgd import _run, _setup, training
 from fastgd.batches import ORDERS, fill_order, split
 
 NO_ROWS = np.empty(0, np.uint32)
@@ -30,8 +30,8 @@ def drawn(X, batch_size, order, seed, epochs, pool=NO_ROWS):
     if order == "sequential" or batch_size is None or batch_size >= n:
         return [pool if pool.size else np.arange(n)] * epochs
     row_bytes = X.shape[1] * X.itemsize
-    together = max(1, training._NEIGHBOUR_BYTES // row_bytes)
-    window = together * max(1, training._WINDOW_BYTES // (together * row_bytes))
+    together = max(1, _setup._NEIGHBOUR_BYTES // row_bytes)
+    window = together * max(1, _setup._WINDOW_BYTES // (together * row_bytes))
     orders = [np.empty(n, np.uint32) for _ in range(epochs)]
     for epoch, rows in enumerate(orders):
         fill_order(rows, pool, ORDERS.index(order), seed, epoch, together, window)
@@ -78,8 +78,8 @@ def small_chunks(monkeypatch):
 @pytest.fixture
 def small_windows(monkeypatch):
     """What "block-shuffled" keeps together and shuffles as one is small beside a test's table."""
-    monkeypatch.setattr(training, "_NEIGHBOUR_BYTES", 160)
-    monkeypatch.setattr(training, "_WINDOW_BYTES", 1280)
+    monkeypatch.setattr(_setup, "_NEIGHBOUR_BYTES", 160)
+    monkeypatch.setattr(_setup, "_WINDOW_BYTES", 1280)
 
 
 # Trajectories.
@@ -490,7 +490,7 @@ def test_going_on_with_validation_and_patience(validation):
         ({"model": fastgd.Neuron(3, "tanh")}, "to resume, the model must be what it was, .*'sigmoid'.*, got .*'tanh'"),
         (
             {"X": np.zeros((30, 3), np.float32)},
-            "to resume, the model must be what it was, .* in float64, .* in float32",
+            "to resume, the dtype of X must be what it was, 'float64', got 'float32'",
         ),
         ({"params": np.zeros(4)}, "params and resume do not go together"),
     ],

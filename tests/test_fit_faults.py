@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import _run, training
+from fastgd import _run, _setup, training
 
 SGD = fastgd.SGD()
 
@@ -281,7 +281,7 @@ def test_interrupted_before_the_first_step(monkeypatch):
         signal.raise_signal(signal.SIGINT)
         return X, y
 
-    monkeypatch.setattr(training._check, "data", check)
+    monkeypatch.setattr(_setup._check, "data", check)
     result = fastgd.fit(fastgd.Neuron(3), X, y)
     assert (result.status, result.n_steps, result.n_epochs) == ("interrupted", 0, 0)
     np.testing.assert_array_equal(result.params, fastgd.init_params(fastgd.Neuron(3)))
@@ -300,8 +300,8 @@ def test_interrupted_in_the_check_of_finite_values(monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return True
 
-    monkeypatch.setattr(training, "all_finite", looking)
-    monkeypatch.setattr(training, "_PART", 100)
+    monkeypatch.setattr(_setup, "all_finite", looking)
+    monkeypatch.setattr(_setup, "_PART", 100)
     result = fastgd.fit(fastgd.Neuron(3), X, y)
     assert (result.status, result.n_steps) == ("interrupted", 0)
     assert parts == [100] * 4
