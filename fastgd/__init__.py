@@ -77,6 +77,7 @@ from fastgd.schedules import (
     schedule_values,
 )
 from fastgd.scipy_method import scipy_method
+from fastgd.sweep import SweepResult, sweep
 from fastgd.training import fit
 from fastgd.updates import update
 from fastgd.verbs import eval_params, init_params, init_state, layout, learning_rate, n_params, predict
@@ -138,6 +139,7 @@ __all__ = [
     "SignSGD",
     "SkipNonfinite",
     "StepDecay",
+    "SweepResult",
     "Warmup",
     "Yogi",
     "check_gradient",
@@ -174,6 +176,7 @@ __all__ = [
     "sharpness",
     "sigmoid",
     "softplus",
+    "sweep",
     "tanh",
     "unit_interval",
     "update",

@@ -121,7 +121,7 @@ def train_side_by_side(model, like, rule, data, plan, limits, position, runs, st
             position[LOW], position[FILLED] = 0, 0
             position[EPOCH] += 1
             for k in range(runs.lrs.size):
-                if runs.status[k] == RUNNING or (runs.status[k] == CONVERGED and runs.usable[k] != 0):
+                if did_the_step(runs, k):
                     runs.at[EPOCH, k] += 1
                     write_history(runs.at[:, k], runs.sums[:, k], runs.lrs[k], history[k, written])
             written += 1
@@ -217,8 +217,14 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
     for block in range(np.uint64(lanes.W.shape[0])):
         note_step(runs, borrowed_row(lanes.products, block), block * width, total_weight)
     for k in range(n_runs):
-        runs.at[STEP, k] += runs.status[k] <= CONVERGED
+        runs.at[STEP, k] += did_the_step(runs, k)
         runs.at[SKIPPED, k] += (runs.status[k] == RUNNING) & (runs.usable[k] == 0)
+
+
+@kernel(merge=True)
+def did_the_step(runs, k):
+    """Whether a run did the last step, or left its batch out: not one that was over before, or broke down in it."""
+    return runs.status[k] == RUNNING or (runs.status[k] == CONVERGED and runs.usable[k] != 0)
 
 
 @kernel(merge=True)
@@ -279,9 +285,7 @@ def _one_after_the_other(model, X, y, weight, order, start, stop, runs, lanes, s
             grads = borrowed_slice(borrowed_row(runs.grads, k), np.uint64(0), n_params)
             for j in range(grads.size):
                 grads[j] = 0
-            runs.sums[BATCH_LOSS, k] += add_rows(
-                model, params, X, y, weight, order, start, stop, ahead, scratch, grads
-            )
+            runs.sums[BATCH_LOSS, k] += add_rows(model, params, X, y, weight, order, start, stop, ahead, scratch, grads)
     for block in range(np.uint64(lanes.W.shape[0])):
         transpose(borrowed_row(lanes.params, block), borrowed_row(lanes.W, block))
         transpose(borrowed_row(lanes.grads, block), borrowed_row(lanes.G, block))

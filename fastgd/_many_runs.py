@@ -212,12 +212,16 @@ def _numbers(fields):
 
 def _stacked(states):
     """One state of arrays with a first axis over runs."""
-    first = states[0]
-    if isinstance(first, tuple):
-        return type(first)(*(_stacked(parts) for parts in zip(*states, strict=True)))
+    if isinstance(states[0], tuple):
+        return _like(states[0], [_stacked(parts) for parts in zip(*states, strict=True)])
     return np.stack(states)
 
 
 def _row(state, k):
-    """The state of run k, views of the arrays of all."""
-    return type(state)(*(_row(part, k) for part in state)) if isinstance(state, tuple) else state[k]
+    """The state of run k: views of the arrays of all."""
+    return _like(state, [_row(part, k) for part in state]) if isinstance(state, tuple) else state[k]
+
+
+def _like(state, parts):
+    """A tuple of the same kind."""
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)

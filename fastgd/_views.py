@@ -96,7 +96,9 @@ def borrowed_row(typing_context, arrays, index):
     def row_type(kind):
         if isinstance(kind, types.Array):
             return kind.copy(ndim=kind.ndim - 1)
-        return types.BaseTuple.from_types([row_type(item) for item in kind.types], getattr(kind, "instance_class", None))
+        return types.BaseTuple.from_types(
+            [row_type(item) for item in kind.types], getattr(kind, "instance_class", None)
+        )
 
     def row(context, builder, kind, value, index):
         if isinstance(kind, types.BaseTuple):

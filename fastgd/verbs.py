@@ -313,9 +313,7 @@ def add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, 
 
 @overload(add_losses_and_grads_of_many, jit_options=PASTED)
 def _add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, G):
-    kernel = kernels_in_compiled_code(
-        "add_losses_and_grads_of_many", ModelKernels, model
-    ).add_losses_and_grads_of_many
+    kernel = kernels_in_compiled_code("add_losses_and_grads_of_many", ModelKernels, model).add_losses_and_grads_of_many
     return lambda model, W, X, y, weight, rows, scratch, losses, G: kernel(
         model, W, borrowed(X), borrowed(y), borrowed(weight), borrowed(rows), borrowed(scratch), losses, G
     )

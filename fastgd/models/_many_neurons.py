@@ -63,15 +63,11 @@ def many_losses_and_deltas(model, y, weight, rows, first, count, n_models, numbe
             np.int64(SIGMOID), np.int64(BINARY_CROSS_ENTROPY), y, weight, rows, first, count, n_models, numbers
         )
     elif model.activation == SIGMOID:
-        many_losses_and_deltas_with(
-            np.int64(SIGMOID), np.int64(MSE), y, weight, rows, first, count, n_models, numbers
-        )
+        many_losses_and_deltas_with(np.int64(SIGMOID), np.int64(MSE), y, weight, rows, first, count, n_models, numbers)
     elif model.activation == TANH:
         many_losses_and_deltas_with(np.int64(TANH), np.int64(MSE), y, weight, rows, first, count, n_models, numbers)
     else:
-        many_losses_and_deltas_with(
-            np.int64(IDENTITY), np.int64(MSE), y, weight, rows, first, count, n_models, numbers
-        )
+        many_losses_and_deltas_with(np.int64(IDENTITY), np.int64(MSE), y, weight, rows, first, count, n_models, numbers)
 
 
 @kernel(inline=True)
