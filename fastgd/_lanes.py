@@ -6,16 +6,15 @@ registers: two vectors of models times half as many rows (or columns of X) as th
 is loaded into all lanes at once, and each vector of parameters serves all rows of the piece.
 """
 
-from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastgd._simd import TILE, _data, _i64, _Matrix, _row_pointers, _Vectors
+from fastgd._simd import TILE, Matrix, Vectors, data_pointer, i64, row_pointers
 
 _VECTORS_TOGETHER = 2  # of models
 
 
-class _Models(_Vectors):
+class _Models(Vectors):
     """Emits code on a C-ordered matrix whose columns are models."""
 
     def __init__(self, context, builder, matrix_type, matrix):
@@ -31,19 +30,19 @@ class _Models(_Vectors):
     def load_vectors(self, row, lane, count):
         """So many neighbouring vectors of a row."""
         place = self.place(row, lane)
-        return [self.load(self.builder.gep(place, [_i64(v * self.lanes)])) for v in range(count)]
+        return [self.load(self.builder.gep(place, [i64(v * self.lanes)])) for v in range(count)]
 
     def for_each_piece(self, emit):
         """Emit a loop over the lanes, as many vectors together as pay: `emit(first_lane, vectors)`."""
         builder = self.builder
         vectors = min(_VECTORS_TOGETHER, TILE // self.lanes)
-        wide = _i64(self.lanes * _VECTORS_TOGETHER)
+        wide = i64(self.lanes * _VECTORS_TOGETHER)
         rest = builder.urem(self.n_models, wide)
         whole = builder.sub(self.n_models, rest)
-        with cgutils.for_range_slice(builder, _i64(0), whole, wide, inc=True) as (lane, _):
+        with cgutils.for_range_slice(builder, i64(0), whole, wide, inc=True) as (lane, _):
             emit(lane, _VECTORS_TOGETHER)
         if vectors < _VECTORS_TOGETHER:  # TILE models may be half a piece
-            with builder.if_then(builder.icmp_unsigned("!=", rest, _i64(0))):
+            with builder.if_then(builder.icmp_unsigned("!=", rest, i64(0))):
                 emit(whole, vectors)
 
 
@@ -81,16 +80,16 @@ def dot_rows_with_many(typing_context, X, places, start, W, Z):
 
     def emit(context, builder, signature, arguments):
         X_type, places_type, _, W_type, Z_type = signature.args
-        matrix = _Matrix(context, builder, X_type, arguments[0])
+        matrix = Matrix(context, builder, X_type, arguments[0])
         weights = _Models(context, builder, W_type, arguments[3])
         out = _Models(context, builder, Z_type, arguments[4])
         n_rows = matrix.rows_together // _VECTORS_TOGETHER
 
         def piece(lane, n_vectors):
             sums = _Sums(weights, n_rows * n_vectors)
-            stop = builder.add(arguments[2], _i64(TILE))
-            with cgutils.for_range_slice(builder, arguments[2], stop, _i64(n_rows), inc=True) as (first, _):
-                pointers = _row_pointers(context, builder, matrix, places_type, arguments[1], first)[:n_rows]
+            stop = builder.add(arguments[2], i64(TILE))
+            with cgutils.for_range_slice(builder, arguments[2], stop, i64(n_rows), inc=True) as (first, _):
+                pointers = row_pointers(context, builder, matrix, places_type, arguments[1], first)[:n_rows]
                 sums.begin(weights.load_vectors(matrix.columns, lane, n_vectors) * n_rows)
                 with cgutils.for_range(builder, matrix.columns) as loop:
                     vectors = weights.load_vectors(loop.index, lane, n_vectors)
@@ -100,7 +99,7 @@ def dot_rows_with_many(typing_context, X, places, start, W, Z):
                             sums.add_product(r * n_vectors + v, x, vector)
                 for i, total in enumerate(sums.totals()):
                     row, v = divmod(i, n_vectors)
-                    place = out.place(builder.add(first, _i64(row)), builder.add(lane, _i64(v * out.lanes)))
+                    place = out.place(builder.add(first, i64(row)), builder.add(lane, i64(v * out.lanes)))
                     out.store(total, place)
 
         weights.for_each_piece(piece)
@@ -119,8 +118,8 @@ def add_weighted_rows_of_many(typing_context, X, places, count, factors, out):
 
     def emit(context, builder, signature, arguments):
         X_type, places_type, _, factors_type, out_type = signature.args
-        matrix = _Matrix(context, builder, X_type, arguments[0])
-        places = _data(context, builder, places_type, arguments[1])
+        matrix = Matrix(context, builder, X_type, arguments[0])
+        places = data_pointer(context, builder, places_type, arguments[1])
         factors = _Models(context, builder, factors_type, arguments[3])
         out = _Models(context, builder, out_type, arguments[4])
         most = matrix.rows_together // _VECTORS_TOGETHER
@@ -133,23 +132,23 @@ def add_weighted_rows_of_many(typing_context, X, places, count, factors, out):
                 row = builder.gep(builder.inttoptr(address, matrix.element.as_pointer()), [column])
                 vectors = factors.load_vectors(loop.index, lane, n_vectors)
                 for c in range(n_columns):
-                    x = out.splat(builder.load(builder.gep(row, [_i64(c)])))
+                    x = out.splat(builder.load(builder.gep(row, [i64(c)])))
                     for v, vector in enumerate(vectors):
                         sums.add_product(c * n_vectors + v, x, vector)
             for i, total in enumerate(sums.totals()):
                 c, v = divmod(i, n_vectors)
-                place = out.place(builder.add(column, _i64(c)), builder.add(lane, _i64(v * out.lanes)))
+                place = out.place(builder.add(column, i64(c)), builder.add(lane, i64(v * out.lanes)))
                 out.store(builder.fadd(total, out.load(place)), place)
 
         def piece(lane, n_vectors):
-            rest = builder.urem(matrix.columns, _i64(most))
+            rest = builder.urem(matrix.columns, i64(most))
             whole = builder.sub(matrix.columns, rest)
-            with cgutils.for_range_slice(builder, _i64(0), whole, _i64(most), inc=True) as (column, _):
+            with cgutils.for_range_slice(builder, i64(0), whole, i64(most), inc=True) as (column, _):
                 columns_from(column, most, lane, n_vectors)
             n_columns = most // 2
             while n_columns:
-                with builder.if_then(builder.icmp_unsigned("!=", builder.and_(rest, _i64(n_columns)), _i64(0))):
-                    done = builder.and_(matrix.columns, _i64(-2 * n_columns))
+                with builder.if_then(builder.icmp_unsigned("!=", builder.and_(rest, i64(n_columns)), i64(0))):
+                    done = builder.and_(matrix.columns, i64(-2 * n_columns))
                     columns_from(done, n_columns, lane, n_vectors)
                 n_columns //= 2
 
@@ -175,23 +174,23 @@ def add_up_rows(typing_context, matrix, count, out, row):
         def piece(lane, n_vectors):
             sums = _Sums(source, chains * n_vectors)
             sums.begin()
-            rest = builder.and_(arguments[1], _i64(chains - 1))
+            rest = builder.and_(arguments[1], i64(chains - 1))
             whole = builder.sub(arguments[1], rest)
 
             def add(row, chain):
                 for v, vector in enumerate(source.load_vectors(row, lane, n_vectors)):
                     sums.add(chain * n_vectors + v, vector)
 
-            with cgutils.for_range_slice(builder, _i64(0), whole, _i64(chains), inc=True) as (first, _):
+            with cgutils.for_range_slice(builder, i64(0), whole, i64(chains), inc=True) as (first, _):
                 for chain in range(chains):
-                    add(builder.add(first, _i64(chain)), chain)
-            with cgutils.for_range_slice(builder, whole, arguments[1], _i64(1), inc=True) as (last, _):
+                    add(builder.add(first, i64(chain)), chain)
+            with cgutils.for_range_slice(builder, whole, arguments[1], i64(1), inc=True) as (last, _):
                 add(last, 0)
             totals = sums.totals()
             for v in range(n_vectors):
                 a, b, c, d = totals[v::n_vectors]
                 total = builder.fadd(builder.fadd(a, b), builder.fadd(c, d))
-                place = out.place(arguments[3], builder.add(lane, _i64(v * out.lanes)))
+                place = out.place(arguments[3], builder.add(lane, i64(v * out.lanes)))
                 out.store(builder.fadd(total, out.load(place)), place)
 
         source.for_each_piece(piece)
@@ -212,12 +211,12 @@ def transpose(typing_context, source, target):
         rows = _Models(context, builder, signature.args[0], arguments[0])
         columns = _Models(context, builder, signature.args[1], arguments[1])
         lanes = rows.lanes
-        step = _i64(lanes)
+        step = i64(lanes)
         with (
-            cgutils.for_range_slice(builder, _i64(0), rows.n_rows, step, inc=True) as (i, _),
-            cgutils.for_range_slice(builder, _i64(0), rows.n_models, step, inc=True) as (j, _),
+            cgutils.for_range_slice(builder, i64(0), rows.n_rows, step, inc=True) as (i, _),
+            cgutils.for_range_slice(builder, i64(0), rows.n_models, step, inc=True) as (j, _),
         ):
-            vectors = [rows.load(rows.place(builder.add(i, _i64(r)), j)) for r in range(lanes)]
+            vectors = [rows.load(rows.place(builder.add(i, i64(r)), j)) for r in range(lanes)]
             width = 1
             while width < lanes:
                 low = [(lane & ~width) + (lanes if lane & width else 0) for lane in range(lanes)]
@@ -230,7 +229,7 @@ def transpose(typing_context, source, target):
                 vectors = exchanged
                 width *= 2
             for r, vector in enumerate(vectors):
-                columns.store(vector, columns.place(builder.add(j, _i64(r)), i))
+                columns.store(vector, columns.place(builder.add(j, i64(r)), i))
         return context.get_dummy_value()
 
     return types.none(source, target), emit
@@ -248,7 +247,10 @@ def scale_and_compare_many(typing_context, scale, previous, G, squares, products
         _, previous_type, G_type, squares_type, products_type = signature.args
         before = _Models(context, builder, previous_type, arguments[1])
         now = _Models(context, builder, G_type, arguments[2])
-        out = [_data(context, builder, kind, arguments[3 + i]) for i, kind in enumerate((squares_type, products_type))]
+        out = [
+            data_pointer(context, builder, kind, arguments[3 + i])
+            for i, kind in enumerate((squares_type, products_type))
+        ]
         factor = now.splat(arguments[0])
 
         def piece(lane, n_vectors):
@@ -256,7 +258,7 @@ def scale_and_compare_many(typing_context, scale, previous, G, squares, products
             sums.begin()
             with cgutils.for_range(builder, now.n_rows) as loop:
                 for v in range(n_vectors):
-                    lane_of_vector = builder.add(lane, _i64(v * now.lanes))
+                    lane_of_vector = builder.add(lane, i64(v * now.lanes))
                     place, old_place = now.place(loop.index, lane_of_vector), before.place(loop.index, lane_of_vector)
                     g = builder.fmul(now.load(place), factor)
                     sums.add_product(2 * v, g, g)
@@ -265,7 +267,7 @@ def scale_and_compare_many(typing_context, scale, previous, G, squares, products
                     now.store(g, old_place)
             for i, total in enumerate(sums.totals()):
                 v, which = divmod(i, 2)
-                now.store(total, builder.gep(out[which], [builder.add(lane, _i64(v * now.lanes))]))
+                now.store(total, builder.gep(out[which], [builder.add(lane, i64(v * now.lanes))]))
 
         now.for_each_piece(piece)
         return context.get_dummy_value()

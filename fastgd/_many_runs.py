@@ -50,8 +50,9 @@ class ManyRuns:
         self._tol, self._patience = tol, patience
         self._best, self._waited = np.full(len(lrs), np.inf), np.zeros(len(lrs), np.int64)
         self._looked_at = 0  # epochs
-        self._evaluation = _arrays(numbers, lrs, params) if held_out is not None else None
-        self.best_validation, self._best_params = np.full(len(lrs), np.inf), None
+        self._evaluation = _arrays(numbers, lrs, params)  # for the losses of rows held out
+        self.best_validation = np.full(len(lrs), np.inf)
+        self._best_params: np.ndarray | None = None
 
     @property
     def n_runs(self):

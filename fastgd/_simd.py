@@ -23,7 +23,7 @@ _CACHE_LINE = 64
 _COLUMNS_TO_ALIGN = 64  # fewer are not worth another, masked vector
 _CHAINS = 4  # independent sums of a column's TILE products: one chain of 16 additions waits for its latencies
 
-_i32, _i64 = ir.IntType(32), ir.IntType(64)
+_i32, i64 = ir.IntType(32), ir.IntType(64)
 
 
 class MachineVectors(NamedTuple):
@@ -43,7 +43,7 @@ def machine_vectors(features):
     return MachineVectors(32 if "+avx" in features else 16, 8)  # 16 registers, or no fewer
 
 
-class _Vectors:
+class Vectors:
     """Emits operations on vectors of so many numbers."""
 
     def __init__(self, context, builder, dtype, lanes=None):
@@ -109,7 +109,7 @@ class _Vectors:
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), arguments)
 
 
-class _Matrix(_Vectors):
+class Matrix(Vectors):
     """Emits code that reads rows of a C-ordered matrix, a vector of columns at a time."""
 
     def __init__(self, context, builder, X_type, X):
@@ -124,8 +124,8 @@ class _Matrix(_Vectors):
 
     def for_each_part_of_a_tile(self, start, emit):
         """Emit the work on a tile, as many rows together as there are registers for: `emit(first_row)`."""
-        stop = self.builder.add(start, _i64(TILE))
-        with cgutils.for_range_slice(self.builder, start, stop, _i64(self.rows_together), inc=True) as (first, _):
+        stop = self.builder.add(start, i64(TILE))
+        with cgutils.for_range_slice(self.builder, start, stop, i64(self.rows_together), inc=True) as (first, _):
             emit(first)
 
     def for_each_vector(self, emit):
@@ -135,25 +135,25 @@ class _Matrix(_Vectors):
         crosses into a next one (24 became 19 ns a row of 256 columns in the cache).
         """
         builder = self.builder
-        lanes, line = _i64(self.lanes), _i64(self.lanes * self.itemsize)
-        row_bytes = builder.mul(self.columns, _i64(self.itemsize))
-        past_line = builder.and_(builder.ptrtoint(self.data, _i64), _i64(self.lanes * self.itemsize - 1))
-        uneven = builder.icmp_unsigned("!=", builder.urem(row_bytes, line), _i64(0))
-        short = builder.icmp_unsigned("<", self.columns, _i64(_COLUMNS_TO_ALIGN))
-        before_line = builder.udiv(builder.sub(line, past_line), _i64(self.itemsize))
-        aligned = builder.icmp_unsigned("==", past_line, _i64(0))
-        head = builder.select(builder.or_(aligned, builder.or_(uneven, short)), _i64(0), before_line)
+        lanes, line = i64(self.lanes), i64(self.lanes * self.itemsize)
+        row_bytes = builder.mul(self.columns, i64(self.itemsize))
+        past_line = builder.and_(builder.ptrtoint(self.data, i64), i64(self.lanes * self.itemsize - 1))
+        uneven = builder.icmp_unsigned("!=", builder.urem(row_bytes, line), i64(0))
+        short = builder.icmp_unsigned("<", self.columns, i64(_COLUMNS_TO_ALIGN))
+        before_line = builder.udiv(builder.sub(line, past_line), i64(self.itemsize))
+        aligned = builder.icmp_unsigned("==", past_line, i64(0))
+        head = builder.select(builder.or_(aligned, builder.or_(uneven, short)), i64(0), before_line)
         rest = builder.urem(builder.sub(self.columns, head), lanes)
         whole = builder.sub(self.columns, rest)
-        with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", head, _i64(0))):
-            emit(_i64(0), self.first_lanes(head))
+        with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", head, i64(0))):
+            emit(i64(0), self.first_lanes(head))
         with cgutils.for_range_slice(builder, head, whole, lanes, inc=True) as (column, _):
             emit(column, None)
-        with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", rest, _i64(0))):
+        with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", rest, i64(0))):
             emit(whole, self.first_lanes(rest))
 
 
-def _data(context, builder, array_type, array):
+def data_pointer(context, builder, array_type, array):
     return context.make_array(array_type)(context, builder, array).data
 
 
@@ -166,29 +166,29 @@ def locate_rows(typing_context, X, rows, first, places, start):
 
     def emit(context, builder, signature, arguments):
         X_type, rows_type, _, places_type, _ = signature.args
-        matrix = _Matrix(context, builder, X_type, arguments[0])
-        indices = builder.gep(_data(context, builder, rows_type, arguments[1]), [arguments[2]])
-        places = builder.gep(_data(context, builder, places_type, arguments[3]), [arguments[4]])
-        many_i32, many_i64 = ir.VectorType(_i32, TILE), ir.VectorType(_i64, TILE)
+        matrix = Matrix(context, builder, X_type, arguments[0])
+        indices = builder.gep(data_pointer(context, builder, rows_type, arguments[1]), [arguments[2]])
+        places = builder.gep(data_pointer(context, builder, places_type, arguments[3]), [arguments[4]])
+        many_i32, many_i64 = ir.VectorType(_i32, TILE), ir.VectorType(i64, TILE)
         index = builder.load(builder.bitcast(indices, many_i32.as_pointer()), align=4)
-        row_bytes = builder.trunc(builder.mul(matrix.columns, _i64(matrix.itemsize)), _i32)
+        row_bytes = builder.trunc(builder.mul(matrix.columns, i64(matrix.itemsize)), _i32)
 
         def splat(scalar, kind):
             one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, _i32(0))
             return matrix.shuffle(one, one, [0] * TILE)
 
         # Both factors have 32 bits, for which there is a fast vector multiplication.
-        offset = builder.mul(builder.zext(index, many_i64), splat(builder.zext(row_bytes, _i64), many_i64))
-        address = builder.add(offset, splat(builder.ptrtoint(matrix.data, _i64), many_i64))
+        offset = builder.mul(builder.zext(index, many_i64), splat(builder.zext(row_bytes, i64), many_i64))
+        address = builder.add(offset, splat(builder.ptrtoint(matrix.data, i64), many_i64))
         builder.store(address, builder.bitcast(places, many_i64.as_pointer()), align=8)
         return context.get_dummy_value()
 
     return types.none(X, rows, types.uint64, places, types.uint64), emit
 
 
-def _row_pointers(context, builder, matrix, places_type, places, start):
-    places = builder.gep(_data(context, builder, places_type, places), [start])
-    addresses = [builder.load(builder.gep(places, [_i64(r)])) for r in range(matrix.rows_together)]
+def row_pointers(context, builder, matrix, places_type, places, start):
+    places = builder.gep(data_pointer(context, builder, places_type, places), [start])
+    addresses = [builder.load(builder.gep(places, [i64(r)])) for r in range(matrix.rows_together)]
     return [builder.inttoptr(address, matrix.element.as_pointer()) for address in addresses]
 
 
@@ -201,13 +201,13 @@ def dot_rows(typing_context, X, places, start, w, out):
 
     def emit(context, builder, signature, arguments):
         X_type, places_type, _, w_type, out_type = signature.args
-        matrix = _Matrix(context, builder, X_type, arguments[0])
-        weights = _data(context, builder, w_type, arguments[3])
-        out = _data(context, builder, out_type, arguments[4])
+        matrix = Matrix(context, builder, X_type, arguments[0])
+        weights = data_pointer(context, builder, w_type, arguments[3])
+        out = data_pointer(context, builder, out_type, arguments[4])
         sums = [cgutils.alloca_once_value(builder, matrix.zero) for _ in range(matrix.rows_together)]
 
         def tile_part(start):
-            pointers = _row_pointers(context, builder, matrix, places_type, arguments[1], start)
+            pointers = row_pointers(context, builder, matrix, places_type, arguments[1], start)
             for total in sums:  # the slot is made at the function's entry, but the tile begins here
                 builder.store(matrix.zero, total)
 
@@ -220,7 +220,7 @@ def dot_rows(typing_context, X, places, start, w, out):
             matrix.for_each_vector(add_products)
             for lane in range(0, matrix.rows_together, matrix.lanes):
                 vectors = [builder.load(total) for total in sums[lane : lane + matrix.lanes]]
-                place = builder.gep(out, [builder.add(start, _i64(lane))])
+                place = builder.gep(out, [builder.add(start, i64(lane))])
                 matrix.store(_sums_of_lanes(builder, matrix, vectors), place)
 
         matrix.for_each_part_of_a_tile(arguments[2], tile_part)
@@ -254,15 +254,15 @@ def add_weighted_rows(typing_context, X, places, start, factors, first, out):
 
     def emit(context, builder, signature, arguments):
         X_type, places_type, _, factors_type, _, out_type = signature.args
-        matrix = _Matrix(context, builder, X_type, arguments[0])
-        scalars = _data(context, builder, factors_type, arguments[3])
-        out = _data(context, builder, out_type, arguments[5])
+        matrix = Matrix(context, builder, X_type, arguments[0])
+        scalars = data_pointer(context, builder, factors_type, arguments[3])
+        out = data_pointer(context, builder, out_type, arguments[5])
         to_factors = builder.sub(arguments[4], arguments[2])
 
         def tile_part(start):
-            pointers = _row_pointers(context, builder, matrix, places_type, arguments[1], start)
+            pointers = row_pointers(context, builder, matrix, places_type, arguments[1], start)
             first = builder.gep(scalars, [builder.add(start, to_factors)])
-            factors = [matrix.splat(builder.load(builder.gep(first, [_i64(r)]))) for r in range(len(pointers))]
+            factors = [matrix.splat(builder.load(builder.gep(first, [i64(r)]))) for r in range(len(pointers))]
 
             def add_products(column, mask):
                 # What was there comes in last: the tile before may still be working on it.
@@ -292,9 +292,9 @@ def dot_row(typing_context, X, row, w):
     """
 
     def emit(context, builder, signature, arguments):
-        matrix = _Matrix(context, builder, signature.args[0], arguments[0])
+        matrix = Matrix(context, builder, signature.args[0], arguments[0])
         pointer = matrix.row(arguments[1])
-        weights = _data(context, builder, signature.args[2], arguments[2])
+        weights = data_pointer(context, builder, signature.args[2], arguments[2])
         total = cgutils.alloca_once_value(builder, matrix.zero)
         builder.store(matrix.zero, total)
 
@@ -317,10 +317,10 @@ def add_weighted_row(typing_context, X, row, factor, out):
     """
 
     def emit(context, builder, signature, arguments):
-        matrix = _Matrix(context, builder, signature.args[0], arguments[0])
+        matrix = Matrix(context, builder, signature.args[0], arguments[0])
         pointer = matrix.row(arguments[1])
         factor = matrix.splat(arguments[2])
-        out = _data(context, builder, signature.args[3], arguments[3])
+        out = data_pointer(context, builder, signature.args[3], arguments[3])
 
         def add_product(column, mask):
             x = matrix.load(builder.gep(pointer, [column]), mask)
@@ -344,10 +344,10 @@ def step_and_look_ahead(typing_context, X, row, following, factor, w):
     """
 
     def emit(context, builder, signature, arguments):
-        matrix = _Matrix(context, builder, signature.args[0], arguments[0])
+        matrix = Matrix(context, builder, signature.args[0], arguments[0])
         here, there = matrix.row(arguments[1]), matrix.row(arguments[2])
         factor = matrix.splat(builder.fneg(arguments[3]))
-        weights = _data(context, builder, signature.args[4], arguments[4])
+        weights = data_pointer(context, builder, signature.args[4], arguments[4])
         sums = [cgutils.alloca_once_value(builder, matrix.zero) for _ in range(3)]
         for total in sums:
             builder.store(matrix.zero, total)
@@ -373,23 +373,23 @@ def _for_each_line(matrix, rows, first, count, emit):
     stop = builder.add(first, count)
 
     def row_at(position):
-        return builder.zext(builder.load(builder.gep(rows, [position])), _i64)
+        return builder.zext(builder.load(builder.gep(rows, [position])), i64)
 
     def lines_of(row, n_rows):
-        begin = builder.ptrtoint(matrix.row(row), _i64)
-        n_bytes = builder.mul(builder.mul(n_rows, matrix.columns), _i64(matrix.itemsize))
-        line, end = builder.and_(begin, _i64(-_CACHE_LINE)), builder.add(begin, n_bytes)
-        with cgutils.for_range_slice(builder, line, end, _i64(_CACHE_LINE), inc=True) as (address, _):
+        begin = builder.ptrtoint(matrix.row(row), i64)
+        n_bytes = builder.mul(builder.mul(n_rows, matrix.columns), i64(matrix.itemsize))
+        line, end = builder.and_(begin, i64(-_CACHE_LINE)), builder.add(begin, n_bytes)
+        with cgutils.for_range_slice(builder, line, end, i64(_CACHE_LINE), inc=True) as (address, _):
             emit(address)
 
-    with builder.if_then(builder.icmp_unsigned(">", count, _i64(0))):
-        start, last = row_at(first), row_at(builder.sub(stop, _i64(1)))
-        neighbours = builder.icmp_unsigned("==", builder.sub(last, start), builder.sub(count, _i64(1)))
+    with builder.if_then(builder.icmp_unsigned(">", count, i64(0))):
+        start, last = row_at(first), row_at(builder.sub(stop, i64(1)))
+        neighbours = builder.icmp_unsigned("==", builder.sub(last, start), builder.sub(count, i64(1)))
         with builder.if_else(neighbours) as (together, singly):
             with together:
                 lines_of(start, count)
-            with singly, cgutils.for_range_slice(builder, first, stop, _i64(1), inc=True) as (position, _):
-                lines_of(row_at(position), _i64(1))
+            with singly, cgutils.for_range_slice(builder, first, stop, i64(1), inc=True) as (position, _):
+                lines_of(row_at(position), i64(1))
 
 
 @intrinsic
@@ -397,7 +397,7 @@ def prefetch_rows(typing_context, X, rows, first, count):
     """Ask for rows[first : first + count] of X to be brought into the cache, without waiting."""
 
     def emit(context, builder, signature, arguments):
-        matrix = _Matrix(context, builder, signature.args[0], arguments[0])
+        matrix = Matrix(context, builder, signature.args[0], arguments[0])
         byte_pointer = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte_pointer, _i32, _i32, _i32])
         prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -405,7 +405,7 @@ def prefetch_rows(typing_context, X, rows, first, count):
         def ask(address):
             builder.call(prefetch, [builder.inttoptr(address, byte_pointer), _i32(0), _i32(3), _i32(1)])
 
-        rows_data = _data(context, builder, signature.args[1], arguments[1])
+        rows_data = data_pointer(context, builder, signature.args[1], arguments[1])
         _for_each_line(matrix, rows_data, arguments[2], arguments[3], ask)
         return context.get_dummy_value()
 
@@ -429,7 +429,7 @@ def scale_and_compare(typing_context, scale, params, previous, grads):
             for kind, value in zip(signature.args[1:], arguments[1:], strict=True)
         ]
         params, previous, grads = (array.data for array in arrays)
-        whole = _Vectors(context, builder, signature.args[3].dtype)
+        whole = Vectors(context, builder, signature.args[3].dtype)
         size = arrays[2].nitems
         sums = [cgutils.alloca_once_value(builder, whole.zero) for _ in range(3)]
         for total in sums:
@@ -450,14 +450,14 @@ def scale_and_compare(typing_context, scale, params, previous, grads):
                     wide = vectors.shuffle(builder.fmul(a, b), vectors.zero, [*range(vectors.lanes), *padding])
                     builder.store(builder.fadd(wide, builder.load(total)), total)
 
-        rest = builder.and_(size, _i64(whole.lanes - 1))
-        with cgutils.for_range_slice(builder, _i64(0), builder.sub(size, rest), _i64(whole.lanes), inc=True) as (i, _):
+        rest = builder.and_(size, i64(whole.lanes - 1))
+        with cgutils.for_range_slice(builder, i64(0), builder.sub(size, rest), i64(whole.lanes), inc=True) as (i, _):
             step(whole, i)
         lanes = whole.lanes // 2
         while lanes:
-            with builder.if_then(builder.icmp_unsigned("!=", builder.and_(size, _i64(lanes)), _i64(0))):
-                done = builder.and_(size, _i64(-2 * lanes))
-                step(_Vectors(context, builder, signature.args[3].dtype, lanes), done)
+            with builder.if_then(builder.icmp_unsigned("!=", builder.and_(size, i64(lanes)), i64(0))):
+                done = builder.and_(size, i64(-2 * lanes))
+                step(Vectors(context, builder, signature.args[3].dtype, lanes), done)
             lanes //= 2
         return context.make_tuple(
             builder, signature.return_type, [whole.sum_of_lanes(builder.load(total)) for total in sums]

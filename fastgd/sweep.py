@@ -1,5 +1,6 @@
 """`sweep`: many learning rates, settings and seeds trained at once, on one pass over the data."""
 
+import functools
 import itertools
 import math
 import time
@@ -28,7 +29,7 @@ _COUNTS = {"step", "epoch", "clipped", "skipped"}
 
 @dataclass(frozen=True, repr=False, eq=False)
 class SweepResult:
-    """The result of `sweep`; the first axis of every array is over the runs, which are the rates where nothing else varies.
+    """The result of `sweep`. The first axis of every array is over the runs: the rates, where nothing else varies.
 
     Attributes
     ----------
@@ -120,9 +121,9 @@ def sweep(
 ):
     """Train a model with many learning rates at once, on one pass over the data.
 
-    Each run has the result that `fit` gives with its rate, to rounding: the same initial parameters, the same rows in the
-    same order. A row is loaded once and serves all runs, which lie side by side in vector lanes if the model has kernels
-    for that, as `Neuron` has (of any other, the runs take turns at each batch while it is in the cache).
+    Each run has the result that `fit` gives with its rate, to rounding: the same initial parameters, the same rows in
+    the same order. A row is loaded once and serves all runs, which lie side by side in vector lanes if the model has
+    kernels for that, as `Neuron` has (of any other, the runs take turns at each batch while it is in the cache).
 
     Parameters
     ----------
@@ -241,14 +242,14 @@ def _run_until_over(parts, epochs, deadline, interrupts, bar):
             break
         before = sum(runs.epoch for runs in parts)
         seconds = min(_CHUNK_SECONDS, max(1e-3, deadline - time.perf_counter()))
-        run_all([lambda runs=runs: runs.advance(seconds, epochs, interrupts) for runs in going])
+        run_all([functools.partial(runs.advance, seconds, epochs, interrupts) for runs in going])
         if bar is not None:
             bar.update(sum(runs.epoch for runs in parts) - before)
 
 
 def _groups(table, beginnings, one_pass, threads):
     """The runs, by number, that go together: over the same rows, with states of one shape, dealt to the threads."""
-    together = {}
+    together: dict[tuple, list] = {}
     for i, (seed, optimizer, _) in enumerate(table):
         shapes = tuple(array.shape for array in flat(init_state(optimizer, beginnings[seed])))
         together.setdefault((None if one_pass else seed, shapes), []).append(i)
