@@ -10,7 +10,6 @@ from fastgd.activations import ACTIVATIONS
 from fastgd.commands import _saved_model, _setup
 from fastgd.commands._quality import describe_quality
 from fastgd.losses import LOSSES
-from fastgd.tables import find_scaling
 
 # Stable on up to a hundred standardised features, even if all of them say the same.
 _RATES = {"adam": 0.01, "sgd": 0.01, "momentum": 0.001, "nesterov": 0.001}
@@ -36,7 +35,7 @@ def run(arguments):
     if arguments.save:
         _saved_model.check_writable(arguments.save)
     setup = _setup.prepare(arguments)
-    shift, unit = _target_shift_and_unit(setup)
+    shift, unit = _setup.target_shift_and_unit(setup)
     optimizer = _setup.OPTIMIZERS[arguments.optimizer]()
     lr = _RATES[arguments.optimizer] if arguments.lr is None else arguments.lr
     options = {
@@ -91,18 +90,6 @@ def _say(label, text):
 
 def _say_nothing(label, text):
     pass
-
-
-def _target_shift_and_unit(setup):
-    """Find how the target is standardised: not at all, unless it is real numbers and the output linear.
-
-    Rates that suit outputs of size 1 then suit prices in thousands too.
-    """
-    linear = ACTIVATIONS[setup.model.activation] == "identity" and LOSSES[setup.model.loss] == "mse"
-    if setup.columns.class_names or not linear:
-        return 0.0, 1.0
-    mean, scale = find_scaling(setup.y.reshape(-1, 1), [setup.columns.target_name])
-    return float(mean[0]), float(scale[0])
 
 
 def _report_plan(say, arguments, setup, optimizer, lr):

@@ -1,0 +1,91 @@
+"""Train with many learning rates at once, and show which is best and which diverge."""
+
+import math
+
+import numpy as np
+
+import fastgd
+from fastgd import plots
+from fastgd.commands import _pictures, _setup
+
+_WIDTH = 30  # of the longest bar
+
+
+def add_arguments(parser):
+    """Declare data, model, method and rates."""
+    _setup.add_data_arguments(parser)
+    _setup.add_model_arguments(parser)
+    _setup.add_method_arguments(parser)
+    parser.add_argument("--start", type=float, default=1e-4, metavar="LR", help="the lowest rate (default: 0.0001)")
+    parser.add_argument("--end", type=float, default=10.0, metavar="LR", help="the highest rate (default: 10)")
+    parser.add_argument(
+        "--rates", type=int, default=16, metavar="N", help="how many, evenly on a log scale (default: 16)"
+    )
+    parser.add_argument(
+        "--png", metavar="FILE.png", help="draw the final losses and the loss curves (needs matplotlib)"
+    )
+    parser.set_defaults(epochs=30)
+
+
+def run(arguments):
+    """Train all, print a table, draw."""
+    lrs = _rates(arguments)
+    _pictures.check_png(arguments.png)
+    setup = _setup.prepare(arguments)
+    shift, unit = _setup.target_shift_and_unit(setup)
+    result = fastgd.sweep(
+        setup.model,
+        setup.X,
+        (setup.y - shift) / unit,
+        lrs=lrs,
+        optimizer=_setup.OPTIMIZERS[arguments.optimizer](),
+        batch_size=arguments.batch_size,
+        epochs=arguments.epochs,
+        order=arguments.order,
+        seed=arguments.seed,
+        threads=arguments.threads,
+    )
+    print(f"{setup.source}: {len(setup.X)} rows, {arguments.optimizer}, {arguments.epochs} epochs, {lrs.size} rates")
+    print("\n".join(_table(result, unit**2)))
+    print(_verdict(result, unit**2))
+    if arguments.png:
+        _pictures.draw(arguments.png, plots.SweepDisplay(result), plots.SweepCurvesDisplay(result))
+        print(f"drawn: {arguments.png}")
+    interrupted = (result.status == "interrupted").any()
+    return 130 if interrupted else 1 if result.best is None else 0
+
+
+def _rates(arguments):
+    start, end, n = arguments.start, arguments.end, arguments.rates
+    for name, lr in (("--start", start), ("--end", end)):
+        if not 0 < lr < math.inf:
+            raise ValueError(f"{name} must be a positive number, got {lr:g}")
+    if not start < end:
+        raise ValueError(f"--start must be below --end, got {start:g} and {end:g}")
+    if n < 2:
+        raise ValueError(f"--rates must be 2 or more, got {n}")
+    return np.geomspace(start, end, n)
+
+
+def _table(result, unit):
+    """A line for each rate: the loss, a bar as long as it on a log scale, what became of the run."""
+    losses = result.loss * unit
+    ended = result.status != "diverged"
+    shown = losses[ended & np.isfinite(losses) & (losses > 0)]
+    low, high = (np.log(shown.min()), np.log(shown.max())) if shown.size else (0.0, 0.0)
+    yield f"{'rate':>10}  {'loss':>10}"
+    for k, (lr, loss) in enumerate(zip(result.lrs, losses, strict=True)):
+        if not ended[k]:
+            yield f"{lr:>10.4g}  {'':>10}  diverged in epoch {result.n_epochs[k] + 1}"
+            continue
+        share = (np.log(loss) - low) / (high - low) if high > low and loss > 0 else 0.0
+        bar = "#" * (1 + round(share * (_WIDTH - 1)))
+        yield f"{lr:>10.4g}  {loss:>10.4g}  {bar}{'  <- best' if k == result.best else ''}"
+
+
+def _verdict(result, unit):
+    if result.best is None:
+        return "all rates diverged: try a lower --start"
+    at_edge = {0: "a lower --start", result.lrs.size - 1: "a higher --end"}.get(result.best)
+    advice = f"; it is at the edge, so try {at_edge} too" if at_edge else ""
+    return f"best rate {result.best_lr:.4g}, loss {result.loss[result.best] * unit:.4g}{advice}"
