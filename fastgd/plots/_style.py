@@ -16,10 +16,10 @@ GREY = "#595959"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-COLOURMAP = "viridis"  # for what is ordered
 
 _INSIDE = 6  # entries of a legend that find a place within the axes
 _COLUMN = 16  # entries of a legend one above the other
+_HUGE = 1e200
 _LOG_FROM = 30.0  # the ratio of the largest to the smallest value from which a logarithmic axis shows more
 
 
@@ -86,6 +86,16 @@ def set_scale(axis, scale, words):
         few_decades(axis)
 
 
+def set_scale_by(axis, words, *values):
+    """Set the scale and label of an axis by the values on it, of which those of a run that diverged may be huge."""
+    scale, every = scale_of(*values), np.concatenate([np.ravel(part) for part in values])
+    every = every[np.isfinite(every)]
+    if every.size and np.abs(every).max() > _HUGE:  # matplotlib's margins would overflow
+        low, high = np.clip([every.min(), every.max()], -_HUGE, _HUGE)
+        axis.axes.set(**{f"{axis.axis_name}lim": (low / 2 if scale == "log" else low - 0.05 * (high - low), high)})
+    set_scale(axis, scale, words)
+
+
 def few_decades(axis):
     """Label a logarithmic axis at a few powers of ten, and between them only where it covers less than two decades."""
     from matplotlib.ticker import LogFormatterSciNotation, LogLocator
@@ -139,8 +149,34 @@ def name_of(thing):
     return f"{type(thing).__name__}({', '.join(shown)})" if shown else type(thing).__name__
 
 
-def viridis(n):
-    """Return n colours from dark to light, all dark enough for paper."""
+def shades():
+    """Return a colour map from dark to light, all dark enough for paper."""
     from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
 
-    return [colormaps[COLOURMAP](value) for value in np.linspace(0, 0.92, max(1, n))]
+    return ListedColormap(colormaps["viridis"](np.linspace(0, 0.92, 256)))
+
+
+def finite(values):
+    """Return numbers with NaN, which leaves a gap in a line, for those that are infinite."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def star(ax, x, y, label):
+    """Mark points that are the best."""
+    style = {"linestyle": "", "marker": "*", "markersize": 14, "color": "white", "mec": "black", "mew": 0.9}
+    return ax.plot(np.atleast_1d(x), np.atleast_1d(y), label=label, zorder=2.5, **style)[0]
+
+
+def whole_numbers(axis):
+    """Put the ticks of an axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+
+
+def points_of(size):
+    """Return a named font size in points."""
+    from matplotlib.font_manager import FontProperties
+
+    return FontProperties(size=size).get_size_in_points()

@@ -1,13 +1,12 @@
 """The paths of runs of `minimize`, on contours of the objective or along its curve."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from fastgd import _check
 from fastgd.minimization import MinimizeResult
 from fastgd.plots import _style
 from fastgd.plots._landscape import Landscape
+from fastgd.plots._results import listed
 
 
 class PathDisplay:
@@ -63,9 +62,8 @@ class PathDisplay:
 
     def __init__(self, results, objective, *, args=(), jac=None, compile=True, labels=None, bounds=None):
         owner = "PathDisplay"
-        results, labels = _listed(owner, results, labels)
+        results, self.labels = listed(owner, results, "results", _is_one, labels, lambda i, _: f"run {i + 1}")
         self.paths = [_path(owner, result) for result in results]
-        self.labels = labels
         n = self.paths[0].shape[1]
         if any(path.shape[1] != n for path in self.paths):
             raise ValueError(f"{owner}: results must all have {n} parameters, as the first")
@@ -101,8 +99,7 @@ class PathDisplay:
         ax.set_xlim(*view[0])
         ax.set_ylim(*(view[1] if flat else limits))
         ax.set(xlabel="$x_1$" if flat else "x", ylabel="$x_2$" if flat else "objective f(x)")
-        if self.minima_ is not None or self.curve_ is not None or any(self.labels):
-            _style.legend(ax)
+        _style.legend(ax)
         return self
 
     def _coordinates(self, points):
@@ -111,8 +108,7 @@ class PathDisplay:
     def _line(self, i):
         xs, ys = self._coordinates(self.paths[i])
         style = {**_style.line_style(i, marker=True), **_style.marked(len(xs))}
-        label = self.labels[i] or ("path" if self.paths[i].shape[1] == 1 else None)
-        line = self.ax_.plot(xs, ys, linewidth=1.5, label=label, zorder=2, **style)[0]
+        line = self.ax_.plot(xs, ys, linewidth=1.5, label=self.labels[i], zorder=2, **style)[0]
         seen = np.flatnonzero(np.isfinite(xs) & np.isfinite(ys))
         if seen.size:
             ends = {"color": style["color"], "zorder": 3, "linestyle": "", "label": "_ends"}
@@ -125,31 +121,14 @@ class PathDisplay:
         minima = minima[((minima >= view[:, 0]) & (minima <= view[:, 1])).all(1)]
         if not len(minima):
             return None
-        style = {"linestyle": "", "marker": "*", "markersize": 14, "color": "white", "mec": "black", "mew": 0.9}
-        return self.ax_.plot(*self._coordinates(minima), label="minimum", zorder=1.5, **style)[0]
+        xs, ys = self._coordinates(minima)
+        return _style.star(self.ax_, xs, ys, "minimum")
 
 
-def _listed(owner, results, labels):
-    """Return the paths that were given as a list, and a label for each: empty for the only one."""
-    if isinstance(results, Mapping):
-        if labels is not None:
-            raise TypeError(f"{owner}: labels and a mapping of results do not go together")
-        labels, results = list(map(str, results)), list(results.values())
-    elif isinstance(results, list | tuple) and any(
-        isinstance(result, MinimizeResult) or np.ndim(result) == 2 for result in results
-    ):
-        results = list(results)
-    else:
-        results = [results]
-    if not results:
-        raise ValueError(f"{owner}: results must have at least one run")
-    if labels is None:
-        labels = [""] if len(results) == 1 else [f"run {i + 1}" for i in range(len(results))]
-    if isinstance(labels, str) or len(labels) != len(results):
-        raise ValueError(
-            f"{owner}: labels must be a sequence of {len(results)} names, one for each run, got {labels!r}"
-        )
-    return results, list(labels)
+def _is_one(results):
+    if isinstance(results, list | tuple):  # of results, or of points
+        return all(np.ndim(result) == 1 for result in results) and len(results) > 0
+    return True
 
 
 def _path(owner, result):
