@@ -1,0 +1,182 @@
+"""The house style of the pictures, and what all of them need: axes to draw on, scales, names, legends.
+
+Colours are those of Okabe and Ito (2008), told apart by the colour-blind; line styles and markers differ as well, so
+that a picture can be read in grey. Nothing here changes matplotlib's settings: font and size are the user's own.
+"""
+
+import math
+import re
+
+import numpy as np
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+)  # fmt: skip
+GREY = "#595959"
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+_INSIDE = 6  # entries of a legend that find a place within the axes
+_COLUMN = 16  # entries of a legend one above the other
+_HUGE = 1e200
+_LOG_FROM = 30.0  # the ratio of the largest to the smallest value from which a logarithmic axis shows more
+
+
+def pyplot(owner):
+    """Return matplotlib.pyplot, or say what to install."""
+    try:
+        from matplotlib import pyplot as plt  # an extra, and slow to import
+    except ImportError as error:
+        raise ImportError(f'{owner}: pictures need matplotlib: pip install "fastgd[plots]"') from error
+    return plt
+
+
+def axes(owner, ax, **options):
+    """Return the axes to draw on: the user's own, or those of a new figure."""
+    plt = pyplot(owner)
+    if ax is None:
+        return plt.subplots(layout="constrained", **options)[1]
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise TypeError(f"{owner}: ax must be matplotlib axes or None, got {type(ax).__name__}")
+    return ax
+
+
+def axes_and_below(owner, ax, heights=(3, 1)):
+    """Return two axes, one above the other, that share x: in a new figure, or in the place of the user's axes."""
+    if ax is None:
+        grid = {"height_ratios": heights}
+        return pyplot(owner).subplots(2, sharex=True, layout="constrained", gridspec_kw=grid)[1]
+    upper = axes(owner, ax)
+    place = upper.get_subplotspec()
+    if place is None:
+        raise ValueError(f"{owner}: ax must have a place in a grid, as pyplot.subplots makes them, to be divided")
+    grid = place.subgridspec(2, 1, height_ratios=heights, hspace=0.08)
+    upper.set_subplotspec(grid[0])
+    lower = upper.figure.add_subplot(grid[1], sharex=upper)
+    upper.tick_params(labelbottom=False)
+    return upper, lower
+
+
+def line_style(i, marker=False):
+    """Return the colour, dashes and perhaps the marker of the i-th of several lines; the first 35 all differ."""
+    style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[(i + i // len(COLOURS)) % len(DASHES)]}
+    return {**style, "marker": MARKERS[i % len(MARKERS)], "markersize": 4} if marker else style
+
+
+def marked(n, most=40):
+    """Return how a line of n points is marked: at every point, or at equal distances where these would drown it."""
+    return {"markevery": 1 if n <= most else 1 / most}
+
+
+def scale_of(*values):
+    """Return "log" where all finite values are positive and they cover more than a decade and a half."""
+    every = np.concatenate([np.ravel(part) for part in values])
+    every = every[np.isfinite(every)]
+    return "log" if every.size and every.min() > 0 and every.max() / every.min() > _LOG_FROM else "linear"
+
+
+def set_scale(axis, scale, words):
+    """Set the scale of an axis and its label, which names a logarithmic scale."""
+    axis.axes.set(**{f"{axis.axis_name}scale": scale})
+    axis.set_label_text(f"{words} (log scale)" if scale == "log" else words)
+    if scale == "log":
+        few_decades(axis)
+
+
+def set_scale_by(axis, words, *values):
+    """Set the scale and label of an axis by the values on it, of which those of a run that diverged may be huge."""
+    scale, every = scale_of(*values), np.concatenate([np.ravel(part) for part in values])
+    every = every[np.isfinite(every)]
+    if every.size and np.abs(every).max() > _HUGE:  # matplotlib's margins would overflow
+        low, high = np.clip([every.min(), every.max()], -_HUGE, _HUGE)
+        axis.axes.set(**{f"{axis.axis_name}lim": (low / 2 if scale == "log" else low - 0.05 * (high - low), high)})
+    set_scale(axis, scale, words)
+
+
+def few_decades(axis):
+    """Label a logarithmic axis at a few powers of ten, and between them only where it covers less than two decades."""
+    from matplotlib.ticker import LogFormatterSciNotation, LogLocator
+
+    axis.set_major_locator(LogLocator(numticks=7))
+    axis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(1.5, 0.5)))
+
+
+def grid(ax):
+    """Draw a faint grid behind everything."""
+    ax.grid(True, which="major", color="#d9d9d9", linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def legend(ax, **options):
+    """Draw a legend: within the axes where it is short, beside them where it is long and the figure makes room."""
+    handles, labels = ax.get_legend_handles_labels()
+    style = {"fontsize": "small", "framealpha": 0.85, **options}
+    engine = ax.figure.get_layout_engine()
+    if len(handles) > _INSIDE:
+        style["ncols"] = math.ceil(len(handles) / _COLUMN)
+        if engine is not None and type(engine).__name__ == "ConstrainedLayoutEngine":
+            style.update(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+        else:
+            style["fontsize"] = "x-small"
+    return ax.legend(handles, labels, **style)
+
+
+def fmt(value):
+    """Return a number as it is written in a picture: up to three digits."""
+    return f"{value:.3g}"
+
+
+def name_of(thing):
+    """Return the name of an optimiser, schedule or another NamedTuple, with the fields that are not at their defaults.
+
+    >>> from fastgd import Momentum, OneCycle, StepDecay
+    >>> name_of(Momentum()), name_of(Momentum(beta=0.5)), name_of(StepDecay(0.1, 0.5, 10))
+    ('Momentum', 'Momentum(beta=0.5)', 'StepDecay(lr=0.1, factor=0.5, every=10)')
+    """
+    if isinstance(thing, float | int | np.number) and not isinstance(thing, bool):
+        return fmt(thing)
+    if not hasattr(thing, "_field_defaults"):
+        return str(thing)
+    defaults, shown = thing._field_defaults, []
+    for field, value in zip(thing._fields, thing, strict=True):
+        if field in defaults and thing._replace(**{field: defaults[field]}) == thing:
+            continue
+        chosen = re.search(rf"\b{field}=('[^']*')", repr(thing))  # a name that is held as its position
+        shown.append(f"{field}={chosen[1] if chosen else name_of(value)}")
+    return f"{type(thing).__name__}({', '.join(shown)})" if shown else type(thing).__name__
+
+
+def shades():
+    """Return a colour map from dark to light, all dark enough for paper."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["viridis"](np.linspace(0, 0.92, 256)))
+
+
+def finite(values):
+    """Return numbers with NaN, which leaves a gap in a line, for those that are infinite."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def star(ax, x, y, label):
+    """Mark points that are the best."""
+    style = {"linestyle": "", "marker": "*", "markersize": 14, "color": "white", "mec": "black", "mew": 0.9}
+    return ax.plot(np.atleast_1d(x), np.atleast_1d(y), label=label, zorder=2.5, **style)[0]
+
+
+def whole_numbers(axis):
+    """Put the ticks of an axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+
+
+def points_of(size):
+    """Return a named font size in points."""
+    from matplotlib.font_manager import FontProperties
+
+    return FontProperties(size=size).get_size_in_points()

@@ -1,0 +1,142 @@
+"""The curve of a learning-rate finder, and the rates that it suggests."""
+
+import textwrap
+
+import numpy as np
+
+from fastgd import _check
+from fastgd.plots import _style
+from fastgd.plots._results import attributes, require_a_number
+
+METHODS = ("steepest", "minimum", "valley", "slide")
+_CHARACTER = 0.52  # the mean width of a letter, in font sizes
+
+
+class LRFinderDisplay:
+    """The smoothed loss against the rate that rose, the band over repeats, and the suggestions marked on the curve.
+
+    Dots are the losses before smoothing. A method that suggests no rate is listed above the curve with its reason.
+    Where the loss shot up at the end, the axis ends before the last points, so that the fall can be seen.
+
+    Parameters
+    ----------
+    result : LRFindResult
+        What `lr_find` returned.
+    methods : sequence of str
+        Whose suggestions are marked.
+
+    Attributes
+    ----------
+    suggestions : dict
+        The suggestion, with `lr` and `reason`, of each method.
+    ax_, figure_ : matplotlib axes and figure
+        What `plot` drew on.
+    line_, raw_ : matplotlib.lines.Line2D
+        The smoothed losses, the losses as they came.
+    band_ : PolyCollection or None
+        From the smallest to the largest smoothed loss over the repeats, if there are several.
+    marks_ : dict of Line2D
+        The mark of each method that suggests a rate.
+    notes_ : Text or None
+        The methods that suggest none, and why.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> from fastgd.plots import LRFinderDisplay
+    >>> found = fastgd.lr_find(fastgd.problems.Bowl(), [4.0, 4.0], optimizer=fastgd.SGD())  # doctest: +SKIP
+    >>> display = LRFinderDisplay(found).plot()  # doctest: +SKIP
+    """
+
+    def __init__(self, result, methods=METHODS):
+        owner = "LRFinderDisplay"
+        names = ("lrs", "losses", "smoothed", "lower", "upper")
+        columns = attributes(owner, result, "lr_find", names)
+        self.lrs, self.losses, self.smoothed, self.lower, self.upper = columns.values()
+        if not callable(getattr(result, "suggestion", None)):
+            raise TypeError(f"{owner}: result must be what lr_find returns, got {type(result).__name__}")
+        require_a_number(owner, "the smoothed losses", self.smoothed)
+        for method in methods:
+            _check.choice(owner, "methods", method, METHODS)
+        self.suggestions = {method: result.suggestion(method) for method in methods}
+
+    def plot(self, ax=None):
+        """Draw the curve.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to; by default in a new figure.
+
+        Returns
+        -------
+        LRFinderDisplay
+            This display, with what was drawn in its attributes.
+        """
+        self.ax_ = ax = _style.axes("LRFinderDisplay", ax)
+        self.figure_ = ax.figure
+        lower, upper, smoothed = map(_style.finite, (self.lower, self.upper, self.smoothed))
+        banded = (lower < upper).any()
+        self.band_ = None
+        if banded:
+            label = "smallest to largest"
+            self.band_ = ax.fill_between(self.lrs, lower, upper, color=_style.SKY, alpha=0.35, lw=0, label=label)
+        raw = {"color": _style.GREY, "linestyle": "", "marker": ".", "markersize": 3, "label": "loss"}
+        self.raw_ = ax.plot(self.lrs, _style.finite(self.losses), **raw)[0]
+        self.line_ = ax.plot(self.lrs, smoothed, color=_style.BLUE, linewidth=1.8, label="smoothed")[0]
+        shown = [smoothed, lower, upper] if banded else [smoothed]
+        limits = _limits(smoothed, np.concatenate(shown))
+        _style.set_scale(ax.xaxis, "log", "learning rate")
+        _style.set_scale(ax.yaxis, _style.scale_of(np.array(limits)), "mini-batch loss")
+        self.marks_ = {
+            method: self._mark(i, method)
+            for i, method in enumerate(self.suggestions)
+            if self.suggestions[method].lr is not None
+        }
+        _set_limits(ax, limits)
+        _style.grid(ax)
+        _style.legend(ax)
+        self.notes_ = self._notes()
+        return self
+
+    def _mark(self, i, method):
+        lr = self.suggestions[method].lr
+        seen = np.isfinite(self.smoothed)
+        loss = np.interp(np.log(lr), np.log(self.lrs[seen]), self.smoothed[seen])
+        colour = _style.COLOURS[1 + i]
+        self.ax_.axvline(lr, color=colour, linewidth=0.9, linestyle=_style.DASHES[1 + i], label="_at", zorder=1.5)
+        style = {"color": colour, "marker": _style.MARKERS[1 + i], "markersize": 9, "mec": "black", "linestyle": ""}
+        return self.ax_.plot([lr], [loss], label=f"{method}: {_style.fmt(lr)}", zorder=3, **style)[0]
+
+    def _notes(self):
+        reasons: dict[str, list[str]] = {}
+        for method, suggestion in self.suggestions.items():
+            if suggestion.lr is None:
+                reasons.setdefault(suggestion.reason, []).append(method)
+        if not reasons:
+            return None
+        texts = [f"no rate by {', '.join(methods)}: {reason}" for reason, methods in reasons.items()]
+        title = self.ax_.set_title("", loc="left", fontsize="small")
+        width = self.ax_.get_window_extent().width / self.figure_.dpi * 72  # in points, as the font's size is
+        columns = max(24, int(width / (_CHARACTER * title.get_fontsize())))
+        title.set_text("\n".join(textwrap.fill(text, columns) for text in texts))
+        return title
+
+
+def _limits(smoothed, shown):
+    """Return the range of losses that shows the fall, though the last losses may be larger by orders of magnitude."""
+    finite, shown = smoothed[np.isfinite(smoothed)], shown[np.isfinite(shown)]
+    best, first = finite.min(), finite[0]
+    most = best + max(2.5 * (first - best), 0.5 * abs(best))
+    high = min(shown.max(), max(most, first)) if most > best else shown.max()
+    return shown.min(), high
+
+
+def _set_limits(ax, limits):
+    low, high = limits
+    if ax.get_yscale() == "log":
+        room = (high / low) ** 0.06
+        ax.set_ylim(low / room, high * room)
+    else:
+        room = 0.06 * (high - low) or 0.5 * abs(high) or 1.0
+        ax.set_ylim(low - room, high + room)

@@ -1,0 +1,126 @@
+"""The loss curves of a sweep, coloured by their learning rates."""
+
+import numpy as np
+
+from fastgd import _check
+from fastgd.plots import _style
+from fastgd.plots._results import attributes, require_a_number
+from fastgd.plots.sweeps import runs_of
+
+
+class SweepCurvesDisplay:
+    """The mean training loss of every run of a sweep by epoch, from dark for small rates to light for large ones.
+
+    The best run is drawn in black with dots. A run that diverged is dashed and ends in a cross, at its last finite
+    loss. The axis ends somewhat above the first loss of the best run, so that a run that shot up does not flatten the
+    others.
+
+    Parameters
+    ----------
+    result : SweepResult
+        What `sweep` returned.
+
+    Attributes
+    ----------
+    lrs : ndarray of shape (n,)
+        The rate of each run.
+    epochs, losses : ndarray of shape (n, n_epochs)
+        Its curve; NaN once it has ended.
+    ax_, figure_ : matplotlib axes and figure
+        What `plot` drew on.
+    lines_ : list of matplotlib.lines.Line2D
+        A line for each run.
+    ends_ : list of Line2D
+        The ends of runs that diverged.
+    colorbar_ : Colorbar
+        The rates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> from fastgd.plots import SweepCurvesDisplay
+    >>> swept = fastgd.sweep(fastgd.Neuron(8), X, y, lrs=np.geomspace(1e-3, 10, 16))  # doctest: +SKIP
+    >>> display = SweepCurvesDisplay(swept).plot()  # doctest: +SKIP
+    """
+
+    def __init__(self, result):
+        owner = "SweepCurvesDisplay"
+        self.lrs = attributes(owner, result, "sweep", ("lrs",))["lrs"]
+        self.diverged, self.best, _ = runs_of(owner, result, self.lrs.size)
+        self.epochs, self.losses = (
+            np.array(_check.array(owner, f"history[{name!r}]", result.history[name], 2, np.float64))
+            for name in ("epoch", "loss")
+        )
+        if self.losses.shape != self.epochs.shape or len(self.losses) != self.lrs.size or not self.losses.size:
+            raise ValueError(
+                f"{owner}: the history must have a row for each of the {self.lrs.size} runs and an epoch at least, "
+                f"got shape {self.losses.shape}"
+            )
+        require_a_number(owner, "the losses of the history", self.losses)
+        self.losses[~np.isfinite(self.losses)] = np.nan
+
+    def plot(self, ax=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to; by default in a new figure.
+
+        Returns
+        -------
+        SweepCurvesDisplay
+            This display, with what was drawn in its attributes.
+        """
+        self.ax_ = ax = _style.axes("SweepCurvesDisplay", ax)
+        self.figure_ = ax.figure
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import LogNorm
+
+        low, high = self.lrs.min(), self.lrs.max()
+        norm = LogNorm(low, high) if high > low else LogNorm(low / 2, high * 2)
+        colours = ScalarMappable(norm, _style.shades())
+        self.lines_: list = []
+        self.ends_: list = []
+        for i in np.argsort(self.lrs, kind="stable"):
+            self._run(i, colours.to_rgba(self.lrs[i]))
+        if self.ends_:
+            self.ends_[0].set_label("diverged")
+        self.colorbar_ = self.figure_.colorbar(colours, ax=ax, label="learning rate (log scale)")
+        _style.few_decades(self.colorbar_.ax.yaxis)
+        most = self._most()
+        shown = self.losses[self.losses <= most]
+        _style.set_scale_by(ax.yaxis, "mean training loss", shown)
+        if most < np.nanmax(self.losses):
+            ax.set_ylim(top=most)
+        ax.set_xlabel("epoch")
+        _style.whole_numbers(ax.xaxis)
+        _style.grid(ax)
+        if self.best is not None or self.ends_:
+            _style.legend(ax)
+        return self
+
+    def _run(self, i, colour):
+        epochs, losses = self.epochs[i], self.losses[i]
+        seen = np.flatnonzero(np.isfinite(losses))
+        style = {"color": colour, "linewidth": 1.3, "linestyle": "--" if self.diverged[i] else "-", "label": "_run"}
+        if i == self.best:
+            style.update(color=_style.BLACK, linewidth=2, label=f"best: rate {_style.fmt(self.lrs[i])}", zorder=3)
+            style.update(marker="o", **_style.marked(seen.size))
+            style["markersize"] = 4
+        elif seen.size == 1:
+            style.update(marker="o", markersize=4)  # a line of one point is none
+        self.lines_ += self.ax_.plot(epochs, losses, **style)
+        if self.diverged[i] and seen.size:
+            end = {"color": colour, "marker": "x", "markersize": 7, "mew": 1.8, "linestyle": "", "label": "_end"}
+            self.ends_ += self.ax_.plot(epochs[seen[-1:]], losses[seen[-1:]], zorder=2.5, **end)
+
+    def _most(self):
+        """Return the largest loss that is shown."""
+        most = np.nanmax(self.losses)
+        if self.best is None:
+            return most
+        best = self.losses[self.best]
+        first = np.nanmax(np.append(best, self.losses[:, 0][self.losses[:, 0] < 3 * np.nanmax(best)]))
+        return min(most, 3 * first) if first > 0 else most

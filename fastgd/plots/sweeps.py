@@ -1,0 +1,140 @@
+"""What a sweep found: the final loss against the learning rate."""
+
+import numpy as np
+
+from fastgd.plots import _style
+from fastgd.plots._results import attributes
+
+
+class SweepDisplay:
+    """The final mean training loss of each run against its learning rate, and where the runs diverged.
+
+    A line for each optimiser of the sweep; over several seeds it is the median, and the band reaches from the smallest
+    to the largest. Shaded are the rates at which every run diverged; a cross at the upper edge stands for each run that
+    did. A star marks the best run.
+
+    Parameters
+    ----------
+    result : SweepResult
+        What `sweep` returned.
+
+    Attributes
+    ----------
+    lrs, loss : ndarray of shape (n,)
+        Of each run the rate, and the final loss: NaN where the run diverged.
+    diverged : ndarray of bool, of shape (n,)
+        Which did.
+    ax_, figure_ : matplotlib axes and figure
+        What `plot` drew on.
+    lines_ : list of matplotlib.lines.Line2D
+        A line for each optimiser.
+    bands_ : list of PolyCollection
+        Of optimisers with several seeds.
+    shades_ : list of Rectangle
+        The shaded regions.
+    crosses_ : list of Line2D
+        The runs that diverged, of each optimiser.
+    best_ : Line2D or None
+        The best run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> from fastgd.plots import SweepDisplay
+    >>> swept = fastgd.sweep(fastgd.Neuron(8), X, y, lrs=np.geomspace(1e-3, 10, 16))  # doctest: +SKIP
+    >>> display = SweepDisplay(swept).plot()  # doctest: +SKIP
+    """
+
+    def __init__(self, result):
+        owner = "SweepDisplay"
+        columns = attributes(owner, result, "sweep", ("lrs", "loss"))
+        self.lrs, self.loss = columns["lrs"], columns["loss"]
+        self.diverged, self.best, self._optimizers = runs_of(owner, result, self.lrs.size)
+        self.loss[self.diverged | ~np.isfinite(self.loss)] = np.nan
+
+    def plot(self, ax=None):
+        """Draw the losses.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to; by default in a new figure.
+
+        Returns
+        -------
+        SweepDisplay
+            This display, with what was drawn in its attributes.
+        """
+        self.ax_ = ax = _style.axes("SweepDisplay", ax)
+        self.figure_ = ax.figure
+        _style.set_scale(ax.xaxis, "log", "learning rate")
+        groups = list(dict.fromkeys(self._optimizers))
+        self.lines_: list = []
+        self.bands_: list = []
+        self.crosses_: list = []
+        for i, optimizer in enumerate(groups):
+            chosen = np.array([each == optimizer for each in self._optimizers])
+            self._group(i, _style.name_of(optimizer), chosen)
+        _style.set_scale_by(ax.yaxis, "final mean training loss", self.loss)
+        self.shades_ = [
+            ax.axvspan(low, high, color=_style.VERMILION, alpha=0.13, lw=0, label="_" * bool(i) + "diverged", zorder=0)
+            for i, (low, high) in enumerate(self._regions())
+        ]
+        for i, cross in enumerate(self.crosses_):
+            cross.set_label("_" * (i > 0 or bool(self.shades_)) + "a run that diverged")
+        self.best_ = None
+        if self.best is not None:
+            lr, loss = self.lrs[self.best], self.loss[self.best]
+            self.best_ = _style.star(ax, lr, loss, f"best: {_style.fmt(loss)} at rate {_style.fmt(lr)}")
+        if not np.isfinite(self.loss).any():
+            ax.text(0.5, 0.5, "every run diverged", transform=ax.transAxes, ha="center", va="center")
+            ax.set_yticks([])
+        low, high = self.lrs.min(), self.lrs.max()
+        room = (high / low) ** 0.03 if high > low else 2.0
+        ax.set_xlim(low / room, high * room)
+        _style.grid(ax)
+        _style.legend(ax)
+        return self
+
+    def _group(self, i, label, chosen):
+        rates = np.unique(self.lrs[chosen])
+        losses = [self.loss[chosen & (self.lrs == rate)] for rate in rates]
+        middle, low, high = (
+            np.array([stat(part[np.isfinite(part)]) if np.isfinite(part).any() else np.nan for part in losses])
+            for stat in (np.median, np.min, np.max)
+        )
+        style = _style.line_style(i, marker=True)
+        self.lines_ += self.ax_.plot(rates, middle, label=label, **style)
+        if max(map(len, losses)) > 1:
+            self.bands_.append(self.ax_.fill_between(rates, low, high, color=style["color"], alpha=0.2, lw=0))
+        lost = np.unique(self.lrs[chosen & self.diverged])
+        at_top = {"transform": self.ax_.get_xaxis_transform(), "clip_on": False, "zorder": 3}
+        cross = {"color": style["color"], "marker": "x", "markersize": 5, "linestyle": ""}
+        if lost.size:
+            height = np.full(lost.size, 0.975 - 0.03 * i)
+            self.crosses_ += self.ax_.plot(lost, height, **at_top, **cross)
+
+    def _regions(self):
+        """Return the ranges of rates at which every run diverged, which reach halfway to those at which one did not."""
+        rates = np.unique(self.lrs)
+        all_lost = [bool(self.diverged[self.lrs == rate].all()) for rate in rates]
+        edges = np.concatenate([[rates[0] / 1e3], np.sqrt(rates[1:] * rates[:-1]), [rates[-1] * 1e3]])
+        regions: list[tuple[float, float]] = []
+        for i, lost in enumerate(all_lost):
+            if lost and i and all_lost[i - 1]:
+                regions[-1] = (regions[-1][0], float(edges[i + 1]))
+            elif lost:
+                regions.append((float(edges[i]), float(edges[i + 1])))
+        return regions
+
+
+def runs_of(owner, result, n):
+    """Return which of the n runs of a sweep diverged, the index of the best or None, and the optimisers."""
+    missing = [name for name in ("status", "best", "optimizers") if not hasattr(result, name)]
+    if missing:
+        raise TypeError(f"{owner}: result must be what sweep returns, got {type(result).__name__}")
+    lengths = {"status": len(result.status), "optimizers": len(result.optimizers)}
+    if set(lengths.values()) != {n}:
+        raise ValueError(f"{owner}: the columns of the result must have one length, got {n} rates, {lengths}")
+    return np.array([status == "diverged" for status in result.status]), result.best, list(result.optimizers)
