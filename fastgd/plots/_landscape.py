@@ -10,6 +10,7 @@ from fastgd.plots import _style
 _POINTS = 160  # along each side of a grid
 _CURVE = 601  # points of a curve
 _LEVELS = 15
+_FAR = 12  # times the extent of the paths: up to where the nearest minimum is shown
 
 
 class Landscape:
@@ -36,7 +37,7 @@ class Landscape:
         """Return the values at points, an array (..., n), as an array of shape (...)."""
         flat = points.reshape(-1, self.n)
         with np.errstate(all="ignore"):
-            return np.array([self.value(x) for x in flat]).reshape(points.shape[:-1])
+            return _style.finite(np.array([self.value(x) for x in flat])).reshape(points.shape[:-1])
 
     @property
     def minima(self):
@@ -46,9 +47,9 @@ class Landscape:
     def view(self, paths):
         """Return the range of each parameter that is worth seeing, an array (n, 2).
 
-        It holds the beginnings of the paths, the least points that they reached, and the minima that are known near
-        these; and of the paths what lies no farther away than these are from one another, so that a run that diverged
-        does not make a speck of all the rest.
+        It holds the beginnings of the paths, the least points that they reached, and of the minima that are known the
+        nearest and those near by; and of the paths what lies no farther away than these are from one another, so that
+        a run that diverged does not make a speck of all the rest.
         """
         ends = []
         for path in paths:
@@ -58,12 +59,13 @@ class Landscape:
             ends.append(finite[0])
             few = finite[np.unique(np.linspace(0, len(finite) - 1, 200).astype(int))]
             values = self.values(few)
-            if np.isfinite(values).any():
-                ends.append(few[np.nanargmin(np.where(np.isfinite(values), values, np.nan))])
+            if not np.isnan(values).all():
+                ends.append(few[np.nanargmin(values)])
         core = np.array(ends)
         size = np.ptp(core, axis=0)
-        for minimum in self.minima:
-            if (np.abs(minimum - core).min(axis=0) <= np.maximum(size, 0.5 * size.max())).all() or not size.any():
+        away = np.abs(self.minima[:, None] - core).max(axis=2).min(axis=1)
+        for i, minimum in enumerate(self.minima):
+            if away[i] <= size.max() or (away[i] == away.min() and (away[i] <= _FAR * size.max() or not size.any())):
                 core = np.vstack([core, minimum])
         low, high = core.min(axis=0), core.max(axis=0)
         least = 0.5 * (high - low).max() or 0.5 * np.abs(core).max() or 1.0
@@ -78,7 +80,6 @@ class Landscape:
         """Draw filled contours of two parameters; return the set of filled ones, of lines, and the colour bar."""
         xs, ys = (np.linspace(low, high, _POINTS) for low, high in view)
         values = self.values(np.stack(np.meshgrid(xs, ys), axis=-1))
-        values[~np.isfinite(values)] = np.nan
         levels = _levels(values)
         if levels is None:
             raise ValueError("PathDisplay: the objective must be finite somewhere in the range that is drawn")
@@ -99,7 +100,6 @@ class Landscape:
         """Draw the curve of one parameter; return its line."""
         xs = np.linspace(view[0, 0], view[0, 1], _CURVE)
         values = self.values(xs[:, None])
-        values[~np.isfinite(values)] = np.nan
         if np.isnan(values).all():
             raise ValueError("PathDisplay: the objective must be finite somewhere in the range that is drawn")
         return ax.plot(xs, values, color=_style.GREY, linewidth=1.2, label="f(x)", zorder=1)[0]

@@ -4,7 +4,6 @@ Colours are those of Okabe and Ito (2008), told apart by the colour-blind; line 
 that a picture can be read in grey. Nothing here changes matplotlib's settings: font and size are the user's own.
 """
 
-import math
 import re
 
 import numpy as np
@@ -17,9 +16,10 @@ COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-_INSIDE = 6  # entries of a legend that find a place within the axes
-_COLUMN = 16  # entries of a legend one above the other
-_HUGE = 1e200
+_NARROW = 260.0  # the width in points below which axes are small
+_MANY = 8  # entries of a legend, beyond which it is written smaller
+LETTER = 0.52  # the mean width of a letter, in font sizes
+_LARGEST = 1e150
 _LOG_FROM = 30.0  # the ratio of the largest to the smallest value from which a logarithmic axis shows more
 
 
@@ -44,7 +44,7 @@ def axes(owner, ax, **options):
     return ax
 
 
-def axes_and_below(owner, ax, heights=(3, 1)):
+def axes_and_below(owner, ax, heights=(2.2, 1)):
     """Return two axes, one above the other, that share x: in a new figure, or in the place of the user's axes."""
     if ax is None:
         grid = {"height_ratios": heights}
@@ -56,6 +56,7 @@ def axes_and_below(owner, ax, heights=(3, 1)):
     grid = place.subgridspec(2, 1, height_ratios=heights, hspace=0.08)
     upper.set_subplotspec(grid[0])
     lower = upper.figure.add_subplot(grid[1], sharex=upper)
+    upper.figure.sca(upper)  # the current axes stay the user's
     upper.tick_params(labelbottom=False)
     return upper, lower
 
@@ -75,7 +76,7 @@ def scale_of(*values):
     """Return "log" where all finite values are positive and they cover more than a decade and a half."""
     every = np.concatenate([np.ravel(part) for part in values])
     every = every[np.isfinite(every)]
-    return "log" if every.size and every.min() > 0 and every.max() / every.min() > _LOG_FROM else "linear"
+    return "log" if every.size and every.min() > 0 and every.max() / _LOG_FROM > every.min() else "linear"
 
 
 def set_scale(axis, scale, words):
@@ -87,13 +88,8 @@ def set_scale(axis, scale, words):
 
 
 def set_scale_by(axis, words, *values):
-    """Set the scale and label of an axis by the values on it, of which those of a run that diverged may be huge."""
-    scale, every = scale_of(*values), np.concatenate([np.ravel(part) for part in values])
-    every = every[np.isfinite(every)]
-    if every.size and np.abs(every).max() > _HUGE:  # matplotlib's margins would overflow
-        low, high = np.clip([every.min(), every.max()], -_HUGE, _HUGE)
-        axis.axes.set(**{f"{axis.axis_name}lim": (low / 2 if scale == "log" else low - 0.05 * (high - low), high)})
-    set_scale(axis, scale, words)
+    """Set the scale of an axis and its label by the values on it."""
+    set_scale(axis, scale_of(*values), words)
 
 
 def few_decades(axis):
@@ -110,31 +106,45 @@ def grid(ax):
     ax.set_axisbelow(True)
 
 
-def legend(ax, **options):
-    """Draw a legend: within the axes where it is short, beside them where it is long and the figure makes room."""
+def legend(ax):
+    """Draw a legend: within the axes where it leaves most of them free, else above them if the figure makes room."""
     handles, labels = ax.get_legend_handles_labels()
-    style = {"fontsize": "small", "framealpha": 0.85, **options}
-    engine = ax.figure.get_layout_engine()
-    if len(handles) > _INSIDE:
-        style["ncols"] = math.ceil(len(handles) / _COLUMN)
-        if engine is not None and type(engine).__name__ == "ConstrainedLayoutEngine":
-            style.update(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
-        else:
-            style["fontsize"] = "x-small"
-    return ax.legend(handles, labels, **style)
+    width, height = size_of(ax)
+    size = "small" if width > _NARROW and len(labels) <= _MANY else "x-small"
+    em = points_of(size)
+    widest, line = (LETTER * max(map(len, labels)) + 3.5) * em, 1.35 * em
+    style = {"fontsize": size, "framealpha": 0.85, "labelspacing": 0.3, "handlelength": 2.2}
+    fits = widest < 0.6 * width and line * len(labels) < 0.45 * height
+    if not fits and ax.figure.get_layout_engine() is not None:
+        style.update(loc="lower left", bbox_to_anchor=(0, 1.02), borderaxespad=0, ncols=max(1, int(width / widest)))
+    drawn = ax.legend(handles, labels, **style)
+    for handle in drawn.legend_handles:  # as dark as it would be among many
+        if handle.get_marker() if hasattr(handle, "get_marker") else False:
+            handle.set_alpha(1)
+    return drawn
+
+
+def size_of(ax):
+    """Return the width and height of axes in points, as fonts are measured."""
+    box = ax.get_window_extent()
+    return box.width / ax.figure.dpi * 72, box.height / ax.figure.dpi * 72
 
 
 def fmt(value):
-    """Return a number as it is written in a picture: up to three digits."""
-    return f"{value:.3g}"
+    """Return a number as it is written in a picture: up to three digits.
+
+    >>> fmt(1.66e-6), fmt(100000.0), fmt(0.25)
+    ('1.66e-6', '1e+5', '0.25')
+    """
+    return re.sub(r"(e[+-])0+", r"\1", f"{value:.3g}")
 
 
 def name_of(thing):
-    """Return the name of an optimiser, schedule or another NamedTuple, with the fields that are not at their defaults.
+    """Return how an optimiser, a schedule or another NamedTuple is written, without what is at its default.
 
-    >>> from fastgd import Momentum, OneCycle, StepDecay
+    >>> from fastgd import Momentum, StepDecay
     >>> name_of(Momentum()), name_of(Momentum(beta=0.5)), name_of(StepDecay(0.1, 0.5, 10))
-    ('Momentum', 'Momentum(beta=0.5)', 'StepDecay(lr=0.1, factor=0.5, every=10)')
+    ('Momentum', 'Momentum(beta=0.5)', 'StepDecay(0.1, 0.5, 10)')
     """
     if isinstance(thing, float | int | np.number) and not isinstance(thing, bool):
         return fmt(thing)
@@ -145,7 +155,8 @@ def name_of(thing):
         if field in defaults and thing._replace(**{field: defaults[field]}) == thing:
             continue
         chosen = re.search(rf"\b{field}=('[^']*')", repr(thing))  # a name that is held as its position
-        shown.append(f"{field}={chosen[1] if chosen else name_of(value)}")
+        text = chosen[1] if chosen else name_of(value)
+        shown.append(f"{field}={text}" if field in defaults else text)
     return f"{type(thing).__name__}({', '.join(shown)})" if shown else type(thing).__name__
 
 
@@ -158,8 +169,13 @@ def shades():
 
 
 def finite(values):
-    """Return numbers with NaN, which leaves a gap in a line, for those that are infinite."""
-    return np.where(np.isfinite(values), values, np.nan)
+    """Return numbers as they can be drawn: NaN, which leaves a gap, for what is infinite or all but; 0 for all but 0.
+
+    matplotlib's margins and logarithms overflow near the largest and smallest float64.
+    """
+    size = np.abs(values)
+    drawable = np.where(size < _LARGEST, values, np.nan)
+    return np.where(size < 1 / _LARGEST, 0.0, drawable)
 
 
 def star(ax, x, y, label):
@@ -172,7 +188,7 @@ def whole_numbers(axis):
     """Put the ticks of an axis at whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
 
 
 def points_of(size):
@@ -180,3 +196,14 @@ def points_of(size):
     from matplotlib.font_manager import FontProperties
 
     return FontProperties(size=size).get_size_in_points()
+
+
+def set_limits(axis, low, high):
+    """Set the limits of an axis to a range and some room beside it."""
+    if axis.get_scale() == "log":
+        room = max((high / low) ** 0.06, 1.05)
+        limits = low / room, high * room
+    else:
+        room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+        limits = low - room, high + room
+    axis.axes.set(**{f"{axis.axis_name}lim": limits})

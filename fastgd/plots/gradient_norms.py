@@ -107,16 +107,16 @@ class GradientNormsDisplay:
         self.figure_ = ax.figure
         points = _style.marked(self.epochs.size)
         shown, self.band_, self.clip_line_, self.clipped_ = [self.grad_norms], None, None, None
-        label = "gradient, before clipping" if self.level is not None or self.clipped.any() else "gradient"
+        label = "gradient, unclipped" if self.level is not None or self.clipped.any() else "gradient"
         self.lines_ = ax.plot(self.epochs, self.grad_norms, label=label, **_style.line_style(0, marker=True), **points)
         if self.update_norms is not None:
             shown += [self.update_upper, self.update_lower]
             style = _style.line_style(1, marker=True)
             if np.isnan(self.update_norms).any():
-                label, area = "update, between these", {"color": style["color"], "alpha": 0.25, "lw": 0}
+                label, area = "update, in this range", {"color": style["color"], "alpha": 0.25, "lw": 0}
                 self.band_ = ax.fill_between(self.epochs, self.update_lower, self.update_upper, label=label, **area)
             if np.isfinite(self.update_norms).any():
-                self.lines_ += ax.plot(self.epochs, self.update_norms, label="update, lr·gradient", **style, **points)
+                self.lines_ += ax.plot(self.epochs, self.update_norms, label="update", **style, **points)
         if self.level is not None:
             shown.append(np.array([self.level]))
             label = f"clip level {_style.fmt(self.level)}"
@@ -124,7 +124,7 @@ class GradientNormsDisplay:
         some = self.clipped > 0
         if some.any():
             ring = {"marker": "o", "markersize": 9, "fillstyle": "none", "color": _style.BLACK, "linestyle": ""}
-            label = f"steps were clipped (at most {100 * np.nanmax(self.clipped):.3g} %)"
+            label = f"up to {100 * np.nanmax(self.clipped):.3g} % of steps clipped"
             self.clipped_ = ax.plot(self.epochs[some], self.grad_norms[some], label=label, zorder=2.5, **ring)[0]
         _style.set_scale_by(ax.yaxis, "mean Euclidean norm", *shown)
         ax.set_xlabel("epoch")

@@ -5,17 +5,17 @@ import numpy as np
 from fastgd.derivation import Derivation
 from fastgd.plots import _style
 
-# In units of which the axes are 13 wide and 6 high.
-_WIDTH, _HEIGHT = 13.0, 6.0
+# In units of which the axes are 11.7 wide and 6 high.
+_WIDTH, _HEIGHT = 11.7, 6.0
 _TOP, _MAIN, _THIRD, _LOWEST = 4.95, 3.4, 1.9, 0.75
-_OPERATIONS = {"·": (3.9, _MAIN), "+": (6.4, _MAIN), "σ": (8.9, _MAIN), "(a - y)²": (11.2, _MAIN)}
+_OPERATIONS = {"×": (3.3, _MAIN), "+": (5.55, _MAIN), "σ": (7.75, _MAIN), "(a - y)²": (9.85, _MAIN)}
 _INPUTS = {"w": (0.4, _TOP), "x": (0.4, _MAIN), "b": (0.4, _THIRD), "y": (0.4, _LOWEST)}
-# Of each edge: from where, into which operation, the middle of its text.
+# Of each edge: from where, into which operation, the middle of its text (of the last one, the end).
 _EDGES = {
-    "w": ("w", "·", 2.0), "x": ("x", "·", 2.0), "b": ("b", "+", 2.0), "y": ("y", "(a - y)²", 2.0),
-    "w·x": ("·", "+", 5.15), "z": ("+", "σ", 7.65), "a": ("σ", "(a - y)²", 9.85), "L": ("(a - y)²", "", 12.5),
+    "w": ("w", "×", 1.8), "x": ("x", "×", 1.8), "b": ("b", "+", 1.8), "y": ("y", "(a - y)²", 1.8),
+    "w·x": ("×", "+", 4.4), "z": ("+", "σ", 6.6), "a": ("σ", "(a - y)²", 8.6), "L": ("(a - y)²", "", 11.65),
 }  # fmt: skip
-_INCHES = 6.2  # axes of this width have the text in the size "small"
+_WIDE = 460.0  # points: axes of this width have the text in the size "medium"
 
 
 class GraphDisplay:
@@ -82,8 +82,7 @@ class GraphDisplay:
         self.figure_ = ax.figure
         ax.set_axis_off()
         ax.set(xlim=(0, _WIDTH), ylim=(0, _HEIGHT))
-        inches = ax.get_window_extent().width / self.figure_.dpi
-        self._size = _style.points_of("small") * min(1.0, inches / _INCHES)
+        self._size = _style.points_of("medium") * min(1.0, _style.size_of(ax)[0] / _WIDE)
         self.edges_, self.values_, self.gradients_ = {}, {}, {}
         for name in _EDGES:
             self._edge(name)
@@ -92,7 +91,8 @@ class GraphDisplay:
         of_loss = {**box, "boxstyle": "round,pad=0.4"}
         self.nodes_ = {name: self._text(*place, name, bbox=of_inputs) for name, place in _INPUTS.items()}
         for name, place in _OPERATIONS.items():
-            self.nodes_[name] = self._text(*place, name, bbox=box if len(name) == 1 else of_loss)
+            shown = "•" if name == "×" and not isinstance(self.values["x"], float) else name
+            self.nodes_[name] = self._text(*place, shown, bbox=box if len(name) == 1 else of_loss)
         slope = f"da/dz\n{_style.fmt(self._slope)}"
         self.slope_ = self._text(_OPERATIONS["σ"][0], _MAIN - 0.45, slope, va="top", color=_style.GREY)
         self._text(_WIDTH / 2, _HEIGHT - 0.15, "values on the edges", ha="right", va="top", color=_style.BLUE)
@@ -110,18 +110,19 @@ class GraphDisplay:
         to_x, to_y = _OPERATIONS.get(end, (_WIDTH - 0.05, y))
         line = {"color": _style.BLACK, "linewidth": 1.1, "zorder": 1, "label": f"_{name}"}
         self.edges_[name] = self.ax_.plot([x, to_x, to_x], [y, y, to_y], **line)[0]
-        # The head of the arrow, short of the operation's frame.
-        side = np.sign(y - to_y)  # from above, from the left, from below
-        short = 0.0 if end == "" else 0.32 if side else 0.42 if len(end) == 1 else 0.83
-        tip = (to_x, to_y + short * side) if side else (to_x - short, to_y)
-        back = (tip[0], tip[1] + 0.3 * side) if side else (tip[0] - 0.3, tip[1])
+        # The head of the arrow, which ends at the operation's frame.
+        up = np.sign(y - to_y)  # -1 from below, 0 from the left, 1 from above
+        short = 0.0 if end == "" else 0.13 if up else 0.2 if len(end) == 1 else 0.45
+        tip = (to_x, to_y + short * up) if up else (to_x - short, to_y)
+        back = (tip[0], tip[1] + 0.3 * up) if up else (tip[0] - 0.3, tip[1])
         head = {"arrowstyle": "-|>", "color": _style.BLACK, "lw": 1.1, "shrinkA": 0, "shrinkB": 0}
         self.ax_.annotate("", tip, back, arrowprops=head, zorder=2)
         value = f"{name} = {_number(self.values[name])}"
-        self.values_[name] = self._text(middle, y + 0.1, value, va="bottom", color=_style.BLUE)
+        side = "right" if end == "" else "center"
+        self.values_[name] = self._text(middle, y + 0.1, value, va="bottom", ha=side, color=_style.BLUE)
         if name in self.gradients:
             below = f"dL/d{name if len(name) == 1 else f'({name})'}\n{_number(self.gradients[name])}"
-            self.gradients_[name] = self._text(middle, y - 0.1, below, va="top", color=_style.VERMILION)
+            self.gradients_[name] = self._text(middle, y - 0.1, below, va="top", ha=side, color=_style.VERMILION)
 
 
 def _number(value):

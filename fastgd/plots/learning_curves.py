@@ -21,7 +21,7 @@ class LearningCurvesDisplay:
     Attributes
     ----------
     history : dict of ndarray
-        What is drawn.
+        What is drawn, with NaN for what is not finite or beyond 1e150.
     ax_, rate_ax_, figure_ : matplotlib axes and figure
         What `plot` drew on: the losses, the rate, and the figure of both.
     lines_ : list of matplotlib.lines.Line2D
@@ -48,6 +48,7 @@ class LearningCurvesDisplay:
     def __init__(self, result):
         owner = "LearningCurvesDisplay"
         self.history = history_of(owner, result, ("epoch", "loss", "lr"), ("val_loss",))
+        self.history = {name: _style.finite(column) for name, column in self.history.items()}
         losses = [self.history[name] for name in ("loss", "val_loss") if name in self.history]
         require_a_number(owner, "the losses of the history", np.concatenate(losses))
         self.diverged = getattr(result, "status", None) == "diverged"
@@ -75,20 +76,22 @@ class LearningCurvesDisplay:
         for i, (label, values) in enumerate((("training", loss), ("validation", val_loss))):
             if np.isfinite(values).any():
                 style = {**_style.line_style(i, marker=True), **points}
-                self.lines_ += ax.plot(epochs, _style.finite(values), label=label, **style)
+                self.lines_ += ax.plot(epochs, values, label=label, **style)
         self.best_ = self.end_ = None
         if np.isfinite(val_loss).any():
-            best = int(np.nanargmin(_style.finite(val_loss)))
+            best = int(np.nanargmin(val_loss))
             label = f"best validation: epoch {epochs[best]:g}"
             self.best_ = _style.star(ax, epochs[best], val_loss[best], label)
         if self.diverged:
             self.end_ = ax.axvline(epochs[-1], color=_style.BLACK, linestyle=":", linewidth=1.2, label="diverged")
         _style.set_scale_by(ax.yaxis, "mean loss", loss, val_loss)
-        self.rate_line_ = below.plot(epochs, _style.finite(lr), **_style.line_style(2, marker=True), **points)[0]
-        _style.set_scale(below.yaxis, _style.scale_of(lr), "rate")
+        self.rate_line_ = below.plot(epochs, lr, **_style.line_style(2, marker=True), **points)[0]
+        _style.set_scale_by(below.yaxis, "learning rate", lr)
+        below.set_ylabel(below.get_ylabel().replace(" (", "\n("), fontsize="small")
         below.set_xlabel("epoch")
         _style.whole_numbers(below.xaxis)
         _style.grid(ax)
         _style.grid(below)
         _style.legend(ax)
+        self.figure_.align_ylabels([ax, below])
         return self

@@ -9,7 +9,6 @@ from fastgd.plots import _style
 from fastgd.plots._results import attributes, require_a_number
 
 METHODS = ("steepest", "minimum", "valley", "slide")
-_CHARACTER = 0.52  # the mean width of a letter, in font sizes
 
 
 class LRFinderDisplay:
@@ -52,7 +51,8 @@ class LRFinderDisplay:
         owner = "LRFinderDisplay"
         names = ("lrs", "losses", "smoothed", "lower", "upper")
         columns = attributes(owner, result, "lr_find", names)
-        self.lrs, self.losses, self.smoothed, self.lower, self.upper = columns.values()
+        self.lrs, *losses = columns.values()
+        self.losses, self.smoothed, self.lower, self.upper = map(_style.finite, losses)
         if not callable(getattr(result, "suggestion", None)):
             raise TypeError(f"{owner}: result must be what lr_find returns, got {type(result).__name__}")
         require_a_number(owner, "the smoothed losses", self.smoothed)
@@ -75,14 +75,14 @@ class LRFinderDisplay:
         """
         self.ax_ = ax = _style.axes("LRFinderDisplay", ax)
         self.figure_ = ax.figure
-        lower, upper, smoothed = map(_style.finite, (self.lower, self.upper, self.smoothed))
+        lower, upper, smoothed = self.lower, self.upper, self.smoothed
         banded = (lower < upper).any()
         self.band_ = None
         if banded:
-            label = "smallest to largest"
+            label = "range of the repeats"
             self.band_ = ax.fill_between(self.lrs, lower, upper, color=_style.SKY, alpha=0.35, lw=0, label=label)
         raw = {"color": _style.GREY, "linestyle": "", "marker": ".", "markersize": 3, "label": "loss"}
-        self.raw_ = ax.plot(self.lrs, _style.finite(self.losses), **raw)[0]
+        self.raw_ = ax.plot(self.lrs, self.losses, **raw)[0]
         self.line_ = ax.plot(self.lrs, smoothed, color=_style.BLUE, linewidth=1.8, label="smoothed")[0]
         shown = [smoothed, lower, upper] if banded else [smoothed]
         limits = _limits(smoothed, np.concatenate(shown))
@@ -93,7 +93,7 @@ class LRFinderDisplay:
             for i, method in enumerate(self.suggestions)
             if self.suggestions[method].lr is not None
         }
-        _set_limits(ax, limits)
+        _style.set_limits(ax.yaxis, *limits)
         _style.grid(ax)
         _style.legend(ax)
         self.notes_ = self._notes()
@@ -117,8 +117,7 @@ class LRFinderDisplay:
             return None
         texts = [f"no rate by {', '.join(methods)}: {reason}" for reason, methods in reasons.items()]
         title = self.ax_.set_title("", loc="left", fontsize="small")
-        width = self.ax_.get_window_extent().width / self.figure_.dpi * 72  # in points, as the font's size is
-        columns = max(24, int(width / (_CHARACTER * title.get_fontsize())))
+        columns = max(24, int(_style.size_of(self.ax_)[0] / (_style.LETTER * title.get_fontsize())))
         title.set_text("\n".join(textwrap.fill(text, columns) for text in texts))
         return title
 
@@ -130,13 +129,3 @@ def _limits(smoothed, shown):
     most = best + max(2.5 * (first - best), 0.5 * abs(best))
     high = min(shown.max(), max(most, first)) if most > best else shown.max()
     return shown.min(), high
-
-
-def _set_limits(ax, limits):
-    low, high = limits
-    if ax.get_yscale() == "log":
-        room = (high / low) ** 0.06
-        ax.set_ylim(low / room, high * room)
-    else:
-        room = 0.06 * (high - low) or 0.5 * abs(high) or 1.0
-        ax.set_ylim(low - room, high + room)

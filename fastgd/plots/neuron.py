@@ -121,13 +121,13 @@ class NeuronDisplay:
         line = {"color": _style.BLACK, "linewidth": 1, "label": "_tangent", "zorder": 1.5}
         self.tangent_ = self.ax_.plot([z - reach, z + reach], [a - slope * reach, a + slope * reach], **line)[0]
         self.ax_.axvline(z, color=_style.GREY, linewidth=0.9, linestyle=":", label="_at")
-        label = f"working point: z = {_style.fmt(z)}, a = {_style.fmt(a)}"
-        for y, marker, text in ((a, "o", label), (slope, "s", f"slope there: {_style.fmt(slope)}")):
+        label = f"z = {_style.fmt(z)}, a = {_style.fmt(a)}"
+        for y, marker, text in ((a, "o", label), (slope, "s", f"da/dz = {_style.fmt(slope)}")):
             style = {"marker": marker, "markersize": 8, "mec": "white", "linestyle": "", "zorder": 3}
             self.points_ += self.ax_.plot([z], [y], color=_style.BLACK, label=text, **style)
 
     def _working_points(self):
-        alpha = max(0.08, min(0.7, 20 / self.z.size))
-        for y, marker, text in ((self.a, "o", f"working points of {self.z.size} rows"), (self.da_dz, "s", "_slopes")):
+        alpha = max(0.1, min(0.7, 40 / self.z.size))
+        for y, marker, text in ((self.a, "o", f"{self.z.size} working points"), (self.da_dz, "s", "_slopes")):
             style = {"marker": marker, "markersize": 5, "mec": "none", "linestyle": "", "zorder": 3, "alpha": alpha}
             self.points_ += self.ax_.plot(self.z, y, color=_style.BLACK, label=text, **style)

@@ -33,7 +33,7 @@ class PathDisplay:
     Attributes
     ----------
     paths : list of ndarray of shape (n_steps + 1, n)
-        The points, with NaN for what is not finite.
+        The points, with NaN for those that are not finite or beyond 1e150.
     ax_, figure_ : matplotlib axes and figure
         What `plot` drew on.
     lines_ : list of matplotlib.lines.Line2D
@@ -145,9 +145,10 @@ def _path(owner, result):
     path = np.array(_check.array(owner, "results", result, 2, np.float64))
     if path.shape[1] not in (1, 2):
         raise ValueError(f"{owner}: results must have one or two parameters, got {path.shape[1]}")
-    if not np.isfinite(path).all(1).any():
+    path = _style.finite(path)
+    if np.isnan(path).any(1).all():
         raise ValueError(f"{owner}: results must have at least one point that is finite, in {len(path)} there is none")
-    path[~np.isfinite(path).all(1)] = np.nan
+    path[np.isnan(path).any(1)] = np.nan
     return path
 
 

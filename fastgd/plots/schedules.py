@@ -86,7 +86,7 @@ class ScheduleDisplay:
         for i, (label, rates) in enumerate(zip(self.labels, self.rates, strict=True)):
             every = {"markevery": (0.02 + 0.12 * (i % 7) / 7, 0.12)}  # apart, where lines lie on one another
             self.lines_ += ax.plot(self.times, rates, label=label, **_style.line_style(i, marker=True), **every)
-        _style.set_scale(ax.yaxis, _style.scale_of(*self.rates), "learning rate")
+        _style.set_scale_by(ax.yaxis, "learning rate", *self.rates)
         if ax.get_yscale() == "linear":
             ax.set_ylim(bottom=0)
         ax.set_xlabel(self.unit)

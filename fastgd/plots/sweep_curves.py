@@ -5,15 +5,15 @@ import numpy as np
 from fastgd import _check
 from fastgd.plots import _style
 from fastgd.plots._results import attributes, require_a_number
-from fastgd.plots.sweeps import runs_of
+from fastgd.plots.sweeps import most_shown, runs_of
 
 
 class SweepCurvesDisplay:
     """The mean training loss of every run of a sweep by epoch, from dark for small rates to light for large ones.
 
     The best run is drawn in black with dots. A run that diverged is dashed and ends in a cross, at its last finite
-    loss. The axis ends somewhat above the first loss of the best run, so that a run that shot up does not flatten the
-    others.
+    loss. The axis ends somewhat above what runs with smaller rates than the best one's have met, so that one that
+    shot up does not flatten the others.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ class SweepCurvesDisplay:
                 f"{owner}: the history must have a row for each of the {self.lrs.size} runs and an epoch at least, "
                 f"got shape {self.losses.shape}"
             )
+        self.losses = _style.finite(self.losses)
         require_a_number(owner, "the losses of the history", self.losses)
-        self.losses[~np.isfinite(self.losses)] = np.nan
 
     def plot(self, ax=None):
         """Draw the curves.
@@ -85,15 +85,15 @@ class SweepCurvesDisplay:
         self.ends_: list = []
         for i in np.argsort(self.lrs, kind="stable"):
             self._run(i, colours.to_rgba(self.lrs[i]))
-        if self.ends_:
-            self.ends_[0].set_label("diverged")
+        for line in self.lines_:
+            if line.get_linestyle() == "--":
+                line.set_label("diverged")
+                break
         self.colorbar_ = self.figure_.colorbar(colours, ax=ax, label="learning rate (log scale)")
         _style.few_decades(self.colorbar_.ax.yaxis)
-        most = self._most()
-        shown = self.losses[self.losses <= most]
+        shown = self.losses[self.losses <= most_shown(self.losses, self.lrs, self.best)]
         _style.set_scale_by(ax.yaxis, "mean training loss", shown)
-        if most < np.nanmax(self.losses):
-            ax.set_ylim(top=most)
+        _style.set_limits(ax.yaxis, shown.min(), shown.max())
         ax.set_xlabel("epoch")
         _style.whole_numbers(ax.xaxis)
         _style.grid(ax)
@@ -115,12 +115,3 @@ class SweepCurvesDisplay:
         if self.diverged[i] and seen.size:
             end = {"color": colour, "marker": "x", "markersize": 7, "mew": 1.8, "linestyle": "", "label": "_end"}
             self.ends_ += self.ax_.plot(epochs[seen[-1:]], losses[seen[-1:]], zorder=2.5, **end)
-
-    def _most(self):
-        """Return the largest loss that is shown."""
-        most = np.nanmax(self.losses)
-        if self.best is None:
-            return most
-        best = self.losses[self.best]
-        first = np.nanmax(np.append(best, self.losses[:, 0][self.losses[:, 0] < 3 * np.nanmax(best)]))
-        return min(most, 3 * first) if first > 0 else most

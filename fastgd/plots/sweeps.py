@@ -5,13 +5,16 @@ import numpy as np
 from fastgd.plots import _style
 from fastgd.plots._results import attributes
 
+_SHADE = {"color": _style.VERMILION, "alpha": 0.15, "lw": 0, "hatch": "//", "zorder": 0}
+
 
 class SweepDisplay:
     """The final mean training loss of each run against its learning rate, and where the runs diverged.
 
     A line for each optimiser of the sweep; over several seeds it is the median, and the band reaches from the smallest
     to the largest. Shaded are the rates at which every run diverged; a cross at the upper edge stands for each run that
-    did. A star marks the best run.
+    did. A star marks the best run. The axis ends somewhat above the losses at smaller rates than the best; a run that
+    did not come to infinity, but ended far above, is a triangle at the upper edge.
 
     Parameters
     ----------
@@ -32,8 +35,8 @@ class SweepDisplay:
         Of optimisers with several seeds.
     shades_ : list of Rectangle
         The shaded regions.
-    crosses_ : list of Line2D
-        The runs that diverged, of each optimiser.
+    crosses_, triangles_ : list of Line2D
+        The runs that diverged, and those that ended above the axes, of each optimiser.
     best_ : Line2D or None
         The best run.
 
@@ -49,9 +52,9 @@ class SweepDisplay:
     def __init__(self, result):
         owner = "SweepDisplay"
         columns = attributes(owner, result, "sweep", ("lrs", "loss"))
-        self.lrs, self.loss = columns["lrs"], columns["loss"]
+        self.lrs, self.loss = columns.values()
         self.diverged, self.best, self._optimizers = runs_of(owner, result, self.lrs.size)
-        self.loss[self.diverged | ~np.isfinite(self.loss)] = np.nan
+        self.loss = np.where(self.diverged, np.nan, _style.finite(self.loss))
 
     def plot(self, ax=None):
         """Draw the losses.
@@ -73,16 +76,26 @@ class SweepDisplay:
         self.lines_: list = []
         self.bands_: list = []
         self.crosses_: list = []
-        for i, optimizer in enumerate(groups):
-            chosen = np.array([each == optimizer for each in self._optimizers])
-            self._group(i, _style.name_of(optimizer), chosen)
-        _style.set_scale_by(ax.yaxis, "final mean training loss", self.loss)
+        self.triangles_: list = []
+        most = most_shown(self.loss[:, None], self.lrs, self.best)
+        members = [np.array([each == optimizer for each in self._optimizers]) for optimizer in groups]
+        for i, (optimizer, chosen) in enumerate(zip(groups, members, strict=True)):
+            self._line(i, _style.name_of(optimizer), chosen)
+        for i, chosen in enumerate(members):
+            self._at_the_edge(i, chosen & self.diverged, "x", self.crosses_)
+            self._at_the_edge(i, chosen & (self.loss > most), "^", self.triangles_)
+        shown = self.loss[self.loss <= most]
+        _style.set_scale_by(ax.yaxis, "final mean training loss", shown)
+        if shown.size:
+            _style.set_limits(ax.yaxis, shown.min(), shown.max())
         self.shades_ = [
-            ax.axvspan(low, high, color=_style.VERMILION, alpha=0.13, lw=0, label="_" * bool(i) + "diverged", zorder=0)
+            ax.axvspan(low, high, **_SHADE, label="_" * bool(i) + "diverged")
             for i, (low, high) in enumerate(self._regions())
         ]
-        for i, cross in enumerate(self.crosses_):
-            cross.set_label("_" * (i > 0 or bool(self.shades_)) + "a run that diverged")
+        for cross in self.crosses_[: not self.shades_]:
+            cross.set_label("diverged")
+        for triangle in self.triangles_[:1]:
+            triangle.set_label("ended far above")
         self.best_ = None
         if self.best is not None:
             lr, loss = self.lrs[self.best], self.loss[self.best]
@@ -97,7 +110,7 @@ class SweepDisplay:
         _style.legend(ax)
         return self
 
-    def _group(self, i, label, chosen):
+    def _line(self, i, label, chosen):
         rates = np.unique(self.lrs[chosen])
         losses = [self.loss[chosen & (self.lrs == rate)] for rate in rates]
         middle, low, high = (
@@ -108,12 +121,13 @@ class SweepDisplay:
         self.lines_ += self.ax_.plot(rates, middle, label=label, **style)
         if max(map(len, losses)) > 1:
             self.bands_.append(self.ax_.fill_between(rates, low, high, color=style["color"], alpha=0.2, lw=0))
-        lost = np.unique(self.lrs[chosen & self.diverged])
-        at_top = {"transform": self.ax_.get_xaxis_transform(), "clip_on": False, "zorder": 3}
-        cross = {"color": style["color"], "marker": "x", "markersize": 5, "linestyle": ""}
-        if lost.size:
-            height = np.full(lost.size, 0.975 - 0.03 * i)
-            self.crosses_ += self.ax_.plot(lost, height, **at_top, **cross)
+
+    def _at_the_edge(self, i, runs, marker, drawn):
+        rates = np.unique(self.lrs[runs])
+        if rates.size:
+            at_top = {"transform": self.ax_.get_xaxis_transform(), "linestyle": "", "zorder": 3, "label": "_top"}
+            style = {"color": _style.line_style(i)["color"], "marker": marker, "markersize": 5, **at_top}
+            drawn += self.ax_.plot(rates, np.full(rates.size, 0.975 - 0.035 * i), **style)
 
     def _regions(self):
         """Return the ranges of rates at which every run diverged, which reach halfway to those at which one did not."""
@@ -138,3 +152,20 @@ def runs_of(owner, result, n):
     if set(lengths.values()) != {n}:
         raise ValueError(f"{owner}: the columns of the result must have one length, got {n} rates, {lengths}")
     return np.array([status == "diverged" for status in result.status]), result.best, list(result.optimizers)
+
+
+def most_shown(losses, lrs, best):
+    """Return the largest of the losses, an array (n_runs, k), that is worth seeing beside the best run's.
+
+    That is the largest at rates up to the best one's, where training is slow but does not blow up, and as much again
+    above the least loss; of a run that went up from there, only the beginning.
+    """
+    known = losses[np.isfinite(losses)]
+    if best is None or not known.size:
+        return np.inf
+    tame = losses[lrs <= lrs[best]]
+    tame = tame[np.isfinite(tame)]
+    low, high = known.min(), tame.max()
+    if not high > low:  # the smallest rate is the best
+        return 10 * high if high > 0 else np.inf
+    return high + (high - low)
