@@ -197,6 +197,11 @@ def xy(line):
     return np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
 
 
+def drawable(values):
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(values) < 1e150, values, np.nan)
+
+
 def equal(line, x, y):
     np.testing.assert_array_equal(xy(line)[0], x)
     np.testing.assert_array_equal(xy(line)[1], y)
@@ -220,7 +225,7 @@ def test_learning_curves():
 def test_learning_curves_of_a_history_and_of_a_run_that_diverged():
     display = LearningCurvesDisplay(diverged()).plot()
     loss = diverged().history["loss"]
-    equal(display.lines_[0], diverged().history["epoch"], np.where(np.isfinite(loss), loss, np.nan))
+    equal(display.lines_[0], diverged().history["epoch"], drawable(loss))
     assert len(display.lines_) == 1
     assert display.end_.get_xdata()[0] == diverged().history["epoch"][-1]
     history = {"epoch": [1, 2, 3], "loss": [1.0, np.inf, np.nan], "lr": [0.1, 0.1, 0.1]}
@@ -272,7 +277,7 @@ def test_sweep():
     assert 0 < lost.sum() < 12
     display = SweepDisplay(result).plot()
     (line,) = display.lines_
-    equal(line, result.lrs, np.where(lost, np.nan, result.loss))
+    equal(line, result.lrs, np.where(lost, np.nan, drawable(result.loss)))
     equal(display.best_, [result.lrs[result.best]], [result.loss[result.best]])
     (cross,) = display.crosses_
     np.testing.assert_array_equal(cross.get_xdata(), result.lrs[lost])
@@ -289,7 +294,7 @@ def test_sweep_over_methods_and_seeds():
     assert len(display.bands_) == 3
     for optimizer, line in zip(MANY_METHODS, display.lines_, strict=True):
         chosen = [i for i in range(len(result.lrs)) if result.optimizers[i] == optimizer]
-        losses = np.where(result.status == "diverged", np.nan, result.loss)[chosen].reshape(3, 5)
+        losses = np.where(result.status == "diverged", np.nan, drawable(result.loss))[chosen].reshape(3, 5)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a rate at which all diverged
             equal(line, result.lrs[:5], np.nanmedian(losses, axis=0))
@@ -317,7 +322,7 @@ def test_sweep_curves():
     result = sweep_of(12, epochs=40)
     display = SweepCurvesDisplay(result).plot()
     assert len(display.lines_) == 12
-    losses = np.where(np.isfinite(result.history["loss"]), result.history["loss"], np.nan)
+    losses = drawable(result.history["loss"])
     for i, line in enumerate(display.lines_):  # by rate, as they are here
         equal(line, result.history["epoch"][i], losses[i])
     light = [sum(line.get_color()[:3]) for i, line in enumerate(display.lines_) if i != result.best]

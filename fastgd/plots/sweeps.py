@@ -161,7 +161,7 @@ def most_shown(losses, lrs, best):
     above the least loss; of a run that went up from there, only the beginning.
     """
     known = losses[np.isfinite(losses)]
-    if best is None or not known.size:
+    if best is None or not np.isfinite(losses[best]).any():
         return np.inf
     tame = losses[lrs <= lrs[best]]
     tame = tame[np.isfinite(tame)]
