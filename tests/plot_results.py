@@ -1,6 +1,5 @@
-"""Results to draw: of real runs, and of a finder and of sweeps as their documentation describes them."""
+"""Results to draw: of sweeps, and of a finder whose curve is written down."""
 
-import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,20 +51,7 @@ def found(n=100, explosion=2.4, none=(), band=0.0):
     return Found(lrs, losses, smoothed, smoothed - band, smoothed + band, suggestions)
 
 
-SGD = fastgd.SGD()
-
-
-@dataclass(frozen=True)
-class Swept:
-    """As `SweepResult`."""
-
-    lrs: np.ndarray
-    loss: np.ndarray
-    history: dict
-    status: np.ndarray
-    seeds: np.ndarray
-    optimizers: tuple
-    best: int | None
+SGD, MOMENTUM = fastgd.SGD(), fastgd.Momentum()
 
 
 def rows(n=400, d=4):
@@ -75,23 +61,7 @@ def rows(n=400, d=4):
     return X, (X[:, 0] - 2 * X[:, 1] + 0.5 * rng.normal(size=n) > 0).astype(float)
 
 
-def swept(lrs, optimizers=(SGD,), seeds=(0,), epochs=12, activation="identity"):
-    """What a sweep returns, by one `fit` after another."""
+def swept(lrs, epochs=12, **options):
+    """What a sweep returns; rates from 1 up diverge, if they are given the time."""
     X, y = rows()
-    runs = [(float(lr), optimizer, seed) for optimizer in optimizers for seed in seeds for lr in lrs]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # some diverge
-        results = [
-            fastgd.fit(fastgd.Neuron(4, activation), X, y, optimizer=optimizer, lr=lr, seed=seed, epochs=epochs)
-            for lr, optimizer, seed in runs
-        ]
-    history = {name: np.full((len(runs), epochs), np.nan) for name in ("epoch", "loss", "lr")}
-    for i, result in enumerate(results):
-        for name, columns in history.items():
-            columns[i, : result.history[name].size] = result.history[name]
-    status = np.array([result.status for result in results])
-    loss = np.array([result.loss for result in results])
-    good = np.where((status != "diverged") & np.isfinite(loss), loss, np.inf)
-    best = int(good.argmin()) if np.isfinite(good).any() else None
-    by_run = list(zip(*runs, strict=True))
-    return Swept(np.array(by_run[0]), loss, history, status, np.array(by_run[2]), tuple(by_run[1]), best)
+    return fastgd.sweep(fastgd.Neuron(4, "identity"), X, y, lrs=lrs, optimizer=MOMENTUM, epochs=epochs, **options)
