@@ -524,3 +524,58 @@ def test_an_interrupt_outside_of_training_is_no_traceback(run, monkeypatch):
 
     monkeypatch.setattr("fastgd.commands.derive.derive", interrupted)
     assert run("derive") == (130, "", "fastgd: interrupted\n")
+
+
+# --- sweep
+
+
+def test_sweep_shows_each_rate_and_the_best(run):
+    code, out, err = run("sweep", "--rates", "4", "--start", "0.001", "--end", "1", "--epochs", "5", "--optimizer", "sgd")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "the bundled breast cancer table: 455 rows, sgd, 5 epochs, 4 rates"
+    assert [line.split()[0] for line in lines[2:6]] == ["0.001", "0.01", "0.1", "1"]
+    losses = [float(line.split()[1]) for line in lines[2:6]]
+    assert losses == sorted(losses, reverse=True)
+    assert lines[5].endswith("<- best")
+    assert lines[6] == f"best rate 1, loss {losses[3]:.4g}; it is at the edge, so try a higher --end too"
+
+
+def test_sweep_tells_of_divergence_and_keeps_the_unit(run, tmp_path):
+    X, y = prices()
+    path = write_table(tmp_path / "prices.csv", X, y)
+    arguments = ["sweep", path, "--optimizer", "sgd", "--rates", "4", "--epochs", "20"]
+    code, out, _ = run(*arguments, "--start", "1e-2", "--end", "1e4")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines() if "diverged in epoch" in line] == ["100", "1e+04"]
+    best_loss = float(out.splitlines()[-1].split()[-1].rstrip(";"))
+    assert best_loss < y.var()
+    code, out, _ = run(*arguments, "--start", "1e3", "--end", "1e5")
+    assert code == 1
+    assert out.splitlines()[-1] == "all rates diverged: try a lower --start"
+
+
+def test_sweep_draws(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "sweep.png"
+    code, out, _ = run("sweep", "--rates", "3", "--epochs", "2", "--optimizer", "sgd", "--png", path)
+    assert code == 0
+    assert out.splitlines()[-1] == f"drawn: {path}"
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--start", "0"], ["--start must be a positive number, got 0"]),
+        (["--end", "inf"], ["--end must be a positive number, got inf"]),
+        (["--start", "1", "--end", "1"], ["--start must be below --end, got 1 and 1"]),
+        (["--rates", "1"], ["--rates must be 2 or more, got 1"]),
+        (["--epochs", "-1"], ["sweep: epochs"]),
+        (["--png", "a.jpg"], ["--png", ".png", "a.jpg"]),
+        (["--png", "nowhere/a.png"], ["--png", "there is no folder 'nowhere'"]),
+        (["missing.csv"], ["missing.csv"]),
+    ],
+)
+def test_sweep_refuses_bad_input(run, arguments, words):
+    assert_error(run("sweep", *arguments), *words)

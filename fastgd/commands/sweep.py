@@ -69,8 +69,9 @@ def _rates(arguments):
 
 def _table(result, unit):
     """A line for each rate: the loss, a bar as long as it on a log scale, what became of the run."""
-    losses = result.loss * unit
     ended = result.status != "diverged"
+    with np.errstate(over="ignore"):  # of runs on the way to infinity
+        losses = np.where(ended, result.loss, np.nan) * unit
     shown = losses[ended & np.isfinite(losses) & (losses > 0)]
     low, high = (np.log(shown.min()), np.log(shown.max())) if shown.size else (0.0, 0.0)
     yield f"{'rate':>10}  {'loss':>10}"
