@@ -14,7 +14,8 @@ class PathDisplay:
 
     The circle is where a path begins, the cross where it ends; stars are minima that are known, of the objectives in
     `fastgd.problems`. Steps that led to infinity or NaN are not drawn. A path that leads far away is cut off at the
-    frame: what is shown is the range between the beginnings and the least points reached, and as much again around it.
+    frame: what is shown is the range between the beginnings and the least points reached, and up to 1.5 times as much
+    on every side of it.
 
     Parameters
     ----------

@@ -45,8 +45,12 @@ class SweepDisplay:
     >>> import numpy as np
     >>> import fastgd
     >>> from fastgd.plots import SweepDisplay
-    >>> swept = fastgd.sweep(fastgd.Neuron(8), X, y, lrs=np.geomspace(1e-3, 10, 16))  # doctest: +SKIP
-    >>> display = SweepDisplay(swept).plot()  # doctest: +SKIP
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> how = {"optimizer": fastgd.SGD(), "epochs": 200}
+    >>> swept = fastgd.sweep(fastgd.Neuron(1, "identity"), X, X[:, 0], lrs=[0.01, 0.1, 1.0, 10.0], **how)
+    >>> display = SweepDisplay(swept)  # display.plot() draws it
+    >>> display.diverged
+    array([False, False, False,  True])
     """
 
     def __init__(self, result):
