@@ -200,7 +200,7 @@ def xy(line):
 
 def drawable(values):
     with np.errstate(invalid="ignore"):
-        return np.where(np.abs(values) < 1e150, values, np.nan)
+        return np.where(np.abs(values) < 1e250, values, np.nan)
 
 
 def equal(line, x, y):

@@ -19,7 +19,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _NARROW = 260.0  # the width in points below which axes are small
 _MANY = 8  # entries of a legend, beyond which it is written smaller
 LETTER = 0.52  # the mean width of a letter, in font sizes
-_LARGEST = 1e150
+_LARGEST = 1e250
 _LOG_FROM = 30.0  # the ratio of the largest to the smallest value from which a logarithmic axis shows more
 
 
@@ -201,7 +201,7 @@ def points_of(size):
 def set_limits(axis, low, high):
     """Set the limits of an axis to a range and some room beside it."""
     if axis.get_scale() == "log":
-        room = max((high / low) ** 0.06, 1.05)
+        room = max(high**0.06 / low**0.06, 1.05)
         limits = low / room, high * room
     else:
         room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
