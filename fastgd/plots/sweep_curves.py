@@ -101,8 +101,7 @@ class SweepCurvesDisplay:
         ax.set_xlabel("epoch")
         _style.whole_numbers(ax.xaxis)
         _style.grid(ax)
-        if self.best is not None or self.ends_:
-            _style.legend(ax)
+        _style.legend(ax)
         return self
 
     def _run(self, i, colour):

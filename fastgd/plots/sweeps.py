@@ -105,7 +105,8 @@ class SweepDisplay:
             lr, loss = self.lrs[self.best], self.loss[self.best]
             self.best_ = _style.star(ax, lr, loss, f"best: {_style.fmt(loss)} at rate {_style.fmt(lr)}")
         if not np.isfinite(self.loss).any():
-            ax.text(0.5, 0.5, "every run diverged", transform=ax.transAxes, ha="center", va="center")
+            words = "every run diverged" if self.diverged.all() else "no run ended with a finite loss"
+            ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
             ax.set_yticks([])
         low, high = self.lrs.min(), self.lrs.max()
         room = (high / low) ** 0.03 if high > low else 2.0
