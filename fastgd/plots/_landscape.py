@@ -10,6 +10,7 @@ from fastgd.plots import _style
 _POINTS = 160  # along each side of a grid
 _CURVE = 601  # points of a curve
 _LEVELS = 15
+_BESIDE = 1.5  # times the extent of what must be seen: as far beside it paths are followed
 _FAR = 12  # times the extent of the paths: up to where the nearest minimum is shown
 
 
@@ -48,8 +49,8 @@ class Landscape:
         """Return the range of each parameter that is worth seeing, an array (n, 2).
 
         It holds the beginnings of the paths, the least points that they reached, and of the minima that are known the
-        nearest and those near by; and of the paths what lies no farther away than these are from one another, so that
-        a run that diverged does not make a speck of all the rest.
+        nearest and those near by; and of the paths what lies not much farther away than these are from one another, so
+        that a run that diverged does not make a speck of all the rest.
         """
         ends = []
         for path in paths:
@@ -71,7 +72,7 @@ class Landscape:
         least = 0.5 * (high - low).max() or 0.5 * np.abs(core).max() or 1.0
         size = np.maximum(high - low, least)
         points = np.concatenate([path[np.isfinite(path).all(1)] for path in paths] + [core])
-        near = points[((points >= low - size) & (points <= high + size)).all(1)]
+        near = points[((points >= low - _BESIDE * size) & (points <= high + _BESIDE * size)).all(1)]
         low, high = near.min(axis=0), near.max(axis=0)
         middle, half = (low + high) / 2, np.maximum(high - low, least) / 2
         return np.column_stack([middle - 1.15 * half, middle + 1.15 * half])

@@ -19,7 +19,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _NARROW = 260.0  # the width in points below which axes are small
 _MANY = 8  # entries of a legend, beyond which it is written smaller
 LETTER = 0.52  # the mean width of a letter, in font sizes
-_LARGEST = 1e150
+_LARGEST = 1e250  # of numbers that are drawn
 _LOG_FROM = 30.0  # the ratio of the largest to the smallest value from which a logarithmic axis shows more
 
 
@@ -92,12 +92,30 @@ def set_scale_by(axis, words, *values):
     set_scale(axis, scale_of(*values), words)
 
 
+def set_limits(axis, low, high):
+    """Set the limits of an axis to a range and some room beside it."""
+    if axis.get_scale() == "log":
+        room = max(high**0.06 / low**0.06, 1.05)
+        limits = low / room, high * room
+    else:
+        room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+        limits = low - room, high + room
+    axis.axes.set(**{f"{axis.axis_name}lim": limits})
+
+
 def few_decades(axis):
     """Label a logarithmic axis at a few powers of ten, and between them only where it covers less than two decades."""
     from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
     axis.set_major_locator(LogLocator(numticks=7))
     axis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(1.5, 0.5)))
+
+
+def whole_numbers(axis):
+    """Put the ticks of an axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
 
 
 def grid(ax):
@@ -109,6 +127,8 @@ def grid(ax):
 def legend(ax):
     """Draw a legend: within the axes where it leaves most of them free, else above them if the figure makes room."""
     handles, labels = ax.get_legend_handles_labels()
+    if not labels:
+        return None
     width, height = size_of(ax)
     size = "small" if width > _NARROW and len(labels) <= _MANY else "x-small"
     em = points_of(size)
@@ -118,8 +138,8 @@ def legend(ax):
     if not fits and ax.figure.get_layout_engine() is not None:
         style.update(loc="lower left", bbox_to_anchor=(0, 1.02), borderaxespad=0, ncols=max(1, int(width / widest)))
     drawn = ax.legend(handles, labels, **style)
-    for handle in drawn.legend_handles:  # as dark as it would be among many
-        if handle.get_marker() if hasattr(handle, "get_marker") else False:
+    for handle in drawn.legend_handles:
+        if hasattr(handle, "get_marker"):  # a point, as dark as many are together
             handle.set_alpha(1)
     return drawn
 
@@ -128,6 +148,13 @@ def size_of(ax):
     """Return the width and height of axes in points, as fonts are measured."""
     box = ax.get_window_extent()
     return box.width / ax.figure.dpi * 72, box.height / ax.figure.dpi * 72
+
+
+def points_of(size):
+    """Return a named font size in points."""
+    from matplotlib.font_manager import FontProperties
+
+    return FontProperties(size=size).get_size_in_points()
 
 
 def fmt(value):
@@ -182,28 +209,3 @@ def star(ax, x, y, label):
     """Mark points that are the best."""
     style = {"linestyle": "", "marker": "*", "markersize": 14, "color": "white", "mec": "black", "mew": 0.9}
     return ax.plot(np.atleast_1d(x), np.atleast_1d(y), label=label, zorder=2.5, **style)[0]
-
-
-def whole_numbers(axis):
-    """Put the ticks of an axis at whole numbers."""
-    from matplotlib.ticker import MaxNLocator
-
-    axis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
-
-
-def points_of(size):
-    """Return a named font size in points."""
-    from matplotlib.font_manager import FontProperties
-
-    return FontProperties(size=size).get_size_in_points()
-
-
-def set_limits(axis, low, high):
-    """Set the limits of an axis to a range and some room beside it."""
-    if axis.get_scale() == "log":
-        room = max((high / low) ** 0.06, 1.05)
-        limits = low / room, high * room
-    else:
-        room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
-        limits = low - room, high + room
-    axis.axes.set(**{f"{axis.axis_name}lim": limits})

@@ -85,9 +85,9 @@ class LRFinderDisplay:
         self.raw_ = ax.plot(self.lrs, self.losses, **raw)[0]
         self.line_ = ax.plot(self.lrs, smoothed, color=_style.BLUE, linewidth=1.8, label="smoothed")[0]
         shown = [smoothed, lower, upper] if banded else [smoothed]
-        limits = _limits(smoothed, np.concatenate(shown))
+        limits = _limits(smoothed, np.concatenate([*shown, self.losses]))
         _style.set_scale(ax.xaxis, "log", "learning rate")
-        _style.set_scale(ax.yaxis, _style.scale_of(np.array(limits)), "mini-batch loss")
+        _style.set_scale(ax.yaxis, _style.scale_of(np.array(limits)), "loss")
         self.marks_ = {
             method: self._mark(i, method)
             for i, method in enumerate(self.suggestions)

@@ -8,13 +8,16 @@ from fastgd.plots import _style
 from fastgd.plots._landscape import Landscape
 from fastgd.plots._results import listed
 
+_LONG = 50  # times the frame: a path that leads far away
+
 
 class PathDisplay:
     """The paths of one or several runs: of two parameters on contours, of one along the curve x against f(x).
 
     The circle is where a path begins, the cross where it ends; stars are minima that are known, of the objectives in
     `fastgd.problems`. Steps that led to infinity or NaN are not drawn. A path that leads far away is cut off at the
-    frame: what is shown is the range between the beginnings and the least points reached, and as much again around it.
+    frame: what is shown is the range between the beginnings and the least points reached, and up to 1.5 times as much
+    on every side of it.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ class PathDisplay:
     Attributes
     ----------
     paths : list of ndarray of shape (n_steps + 1, n)
-        The points, with NaN for those that are not finite or beyond 1e150.
+        The points, with NaN for those that are not finite or beyond 1e250.
     ax_, figure_ : matplotlib axes and figure
         What `plot` drew on.
     lines_ : list of matplotlib.lines.Line2D
@@ -93,11 +96,11 @@ class PathDisplay:
         else:
             self.curve_ = self._landscape.curve(ax, view)
             _style.grid(ax)
-        limits = ax.get_ylim()  # of the curve: a path that leads far away does not stretch them
-        self.lines_ = [self._line(i) for i in range(len(self.paths))]
+        # Of one parameter the limits are those of the curve: a path that leads far away does not stretch them.
+        frame = np.array([view[0], view[1] if flat else ax.get_ylim()])
+        self.lines_ = [self._line(i, np.ptp(frame, axis=1)) for i in range(len(self.paths))]
         self.minima_ = self._minima(view)
-        ax.set_xlim(*view[0])
-        ax.set_ylim(*(view[1] if flat else limits))
+        ax.set(xlim=frame[0], ylim=frame[1])
         ax.set(xlabel="$x_1$" if flat else "x", ylabel="$x_2$" if flat else "objective f(x)")
         _style.legend(ax)
         return self
@@ -105,9 +108,12 @@ class PathDisplay:
     def _coordinates(self, points):
         return points.T if points.shape[1] == 2 else (points[:, 0], self._landscape.values(points))
 
-    def _line(self, i):
+    def _line(self, i, frame):
         xs, ys = self._coordinates(self.paths[i])
         style = {**_style.line_style(i, marker=True), **_style.marked(len(xs))}
+        frames = np.nansum(np.hypot(np.diff(xs) / frame[0], np.diff(ys) / frame[1]))
+        if frames > _LONG:  # matplotlib would look for the places of markers along all of it
+            style["markevery"] = 1 + len(xs) // 40
         line = self.ax_.plot(xs, ys, linewidth=1.5, label=self.labels[i], zorder=2, **style)[0]
         seen = np.flatnonzero(np.isfinite(xs) & np.isfinite(ys))
         if seen.size:

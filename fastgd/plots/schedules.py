@@ -46,8 +46,8 @@ class ScheduleDisplay:
     >>> from fastgd import CosineAnnealing, Warmup
     >>> from fastgd.plots import ScheduleDisplay
     >>> display = ScheduleDisplay([CosineAnnealing(0.1, 20), Warmup(4, CosineAnnealing(0.1, 16))])
-    >>> display.labels[0], display.times[-1]  # display.plot() draws it
-    ('CosineAnnealing(lr=0.1, duration=20)', 22.0)
+    >>> display.labels  # display.plot() draws it
+    ['CosineAnnealing(0.1, 20)', 'Warmup(4, CosineAnnealing(0.1, 16))']
     """
 
     def __init__(self, schedules, duration=None, *, unit="epoch", labels=None):

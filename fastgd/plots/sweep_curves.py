@@ -40,8 +40,12 @@ class SweepCurvesDisplay:
     >>> import numpy as np
     >>> import fastgd
     >>> from fastgd.plots import SweepCurvesDisplay
-    >>> swept = fastgd.sweep(fastgd.Neuron(8), X, y, lrs=np.geomspace(1e-3, 10, 16))  # doctest: +SKIP
-    >>> display = SweepCurvesDisplay(swept).plot()  # doctest: +SKIP
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> how = {"optimizer": fastgd.SGD(), "epochs": 200}
+    >>> swept = fastgd.sweep(fastgd.Neuron(1, "identity"), X, X[:, 0], lrs=[0.01, 0.1, 1.0, 10.0], **how)
+    >>> display = SweepCurvesDisplay(swept)  # display.plot() draws it
+    >>> display.losses.shape
+    (4, 200)
     """
 
     def __init__(self, result):
@@ -97,8 +101,7 @@ class SweepCurvesDisplay:
         ax.set_xlabel("epoch")
         _style.whole_numbers(ax.xaxis)
         _style.grid(ax)
-        if self.best is not None or self.ends_:
-            _style.legend(ax)
+        _style.legend(ax)
         return self
 
     def _run(self, i, colour):

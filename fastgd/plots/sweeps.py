@@ -45,8 +45,12 @@ class SweepDisplay:
     >>> import numpy as np
     >>> import fastgd
     >>> from fastgd.plots import SweepDisplay
-    >>> swept = fastgd.sweep(fastgd.Neuron(8), X, y, lrs=np.geomspace(1e-3, 10, 16))  # doctest: +SKIP
-    >>> display = SweepDisplay(swept).plot()  # doctest: +SKIP
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> how = {"optimizer": fastgd.SGD(), "epochs": 200}
+    >>> swept = fastgd.sweep(fastgd.Neuron(1, "identity"), X, X[:, 0], lrs=[0.01, 0.1, 1.0, 10.0], **how)
+    >>> display = SweepDisplay(swept)  # display.plot() draws it
+    >>> display.diverged
+    array([False, False, False,  True])
     """
 
     def __init__(self, result):
@@ -101,7 +105,8 @@ class SweepDisplay:
             lr, loss = self.lrs[self.best], self.loss[self.best]
             self.best_ = _style.star(ax, lr, loss, f"best: {_style.fmt(loss)} at rate {_style.fmt(lr)}")
         if not np.isfinite(self.loss).any():
-            ax.text(0.5, 0.5, "every run diverged", transform=ax.transAxes, ha="center", va="center")
+            words = "every run diverged" if self.diverged.all() else "no run ended with a finite loss"
+            ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
             ax.set_yticks([])
         low, high = self.lrs.min(), self.lrs.max()
         room = (high / low) ** 0.03 if high > low else 2.0
