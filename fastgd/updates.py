@@ -286,7 +286,7 @@ def _require_like(value, expected, name):
     if isinstance(expected, tuple):
         if type(value) is not type(expected) or len(value) != len(expected):
             raise TypeError(
-                f"update: {name} must be a {type(expected).__name__}, as init_state makes it for this optimizer, "
+                f"update: {name} must be {type(expected).__name__}, as init_state makes it for this optimizer, "
                 f"got {type(value).__name__}"
             )
         for field, part, expected_part in zip(_names(expected, name), value, expected, strict=True):

@@ -30,8 +30,8 @@ def wrong_arguments():
         return {"state": AdamState(m, v, v_max, bias)._replace(**changes)}
 
     return {
-        "state of another optimizer": ({"state": momentum}, TypeError, "state must be a AdamState, as init_state"),
-        "state is no tuple": ({"state": None}, TypeError, "state must be a AdamState"),
+        "state of another optimizer": ({"state": momentum}, TypeError, "state must be AdamState, as init_state"),
+        "state is no tuple": ({"state": None}, TypeError, "state must be AdamState"),
         "state too short": (state(m=np.zeros(2)), ValueError, "state.m must be a contiguous, writable array of"),
         "state of another size": (state(bias=np.zeros(3)), ValueError, "state.bias must be a contiguous, writable"),
         "state with more than it needs": (state(v_max=np.zeros(3)), ValueError, "state.v_max must be a contiguous"),
