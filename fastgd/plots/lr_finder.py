@@ -9,6 +9,7 @@ from fastgd.plots import _style
 from fastgd.plots._results import attributes, require_a_number
 
 METHODS = ("steepest", "minimum", "valley", "slide")
+_SOME = 0.02  # of the first loss: a fall that is worth seeing
 
 
 class LRFinderDisplay:
@@ -84,16 +85,18 @@ class LRFinderDisplay:
         raw = {"color": _style.GREY, "linestyle": "", "marker": ".", "markersize": 3, "label": "loss"}
         self.raw_ = ax.plot(self.lrs, self.losses, **raw)[0]
         self.line_ = ax.plot(self.lrs, smoothed, color=_style.BLUE, linewidth=1.8, label="smoothed")[0]
-        shown = [smoothed, lower, upper] if banded else [smoothed]
-        limits = _limits(smoothed, np.concatenate([*shown, self.losses]))
+        low, high = _limits(smoothed, np.concatenate([smoothed, lower, upper]))
+        scale = _style.scale_of(np.array([low, high]))
+        if scale == "linear":  # single batches may come to losses that are smaller by orders of magnitude
+            low = np.nanmin([low, *self.losses])
         _style.set_scale(ax.xaxis, "log", "learning rate")
-        _style.set_scale(ax.yaxis, _style.scale_of(np.array(limits)), "loss")
+        _style.set_scale(ax.yaxis, scale, "loss")
         self.marks_ = {
             method: self._mark(i, method)
             for i, method in enumerate(self.suggestions)
             if self.suggestions[method].lr is not None
         }
-        _style.set_limits(ax.yaxis, *limits)
+        _style.set_limits(ax.yaxis, low, high)
         _style.grid(ax)
         _style.legend(ax)
         self.notes_ = self._notes()
@@ -124,8 +127,8 @@ class LRFinderDisplay:
 
 def _limits(smoothed, shown):
     """Return the range of losses that shows the fall, though the last losses may be larger by orders of magnitude."""
-    finite, shown = smoothed[np.isfinite(smoothed)], shown[np.isfinite(shown)]
-    best, first = finite.min(), finite[0]
-    most = best + max(2.5 * (first - best), 0.5 * abs(best))
-    high = min(shown.max(), max(most, first)) if most > best else shown.max()
-    return shown.min(), high
+    known, shown = smoothed[np.isfinite(smoothed)], shown[np.isfinite(shown)]
+    low, high, fall = shown.min(), shown.max(), known[0] - known.min()
+    if fall > _SOME * abs(known[0]):
+        high = min(high, max(known[0] + 0.6 * fall, shown[shown <= known[0] + fall].max()))
+    return low, high
