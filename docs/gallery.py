@@ -22,7 +22,7 @@ def main(folder=HERE):
             exec(compile(part["code"], "gallery.md", "exec"), names)
             continue
         path = Path(folder) / part["picture"]
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         names["display"].figure_.savefig(path, dpi=100)
         plt.close("all")
         with Image.open(path) as picture:  # 256 colours are enough, and take a third of the bytes
