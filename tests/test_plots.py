@@ -391,7 +391,9 @@ def _pair(x, a):
 
 
 @pytest.mark.parametrize(
-    ("fun", "how"), [(_written, {}), (_returned, {"jac": "2-point"}), (_pair, {"jac": True})], ids=str
+    ("fun", "how"),
+    [(_written, {}), (_returned, {"jac": "2-point"}), (_pair, {"jac": True})],
+    ids=["written", "returned", "pair"],
 )
 def test_objectives_of_every_form(fun, how):
     bounds = [[-1, 1], [-2, 2]]
