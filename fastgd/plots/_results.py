@@ -49,7 +49,7 @@ def listed(owner, things, what, is_one, labels, name_of):
 def require_a_number(owner, name, values):
     """Raise where nothing can be drawn since no value is finite."""
     if not np.isfinite(values).any():
-        raise ValueError(f"{owner}: {name} must have at least one finite value, all {values.size} are NaN or infinite")
+        raise ValueError(f"{owner}: {name} must have at least one finite value, all {values.size} are NaN or too large")
 
 
 def _columns(owner, what, columns):
