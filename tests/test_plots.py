@@ -183,10 +183,10 @@ def test_axes_are_labelled(display):
                 assert ("(log scale)" in words.replace("\n", " ")) == (axis.get_scale() == "log")
 
 
-@every_display
-def test_part_of_a_figure(display):
+@pytest.mark.parametrize("name", ["learning curves", "finder", "curves", "paths", "graph"])
+def test_part_of_a_figure(name):
     _, right = plt.figure(figsize=(9, 4), layout="constrained").subfigures(1, 2)
-    drawn = display().plot(right.subplots())
+    drawn = DISPLAYS[name]().plot(right.subplots())
     assert drawn.figure_ is right
     right.figure.canvas.draw()
 
