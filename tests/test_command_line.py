@@ -530,7 +530,9 @@ def test_an_interrupt_outside_of_training_is_no_traceback(run, monkeypatch):
 
 
 def test_sweep_shows_each_rate_and_the_best(run):
-    code, out, err = run("sweep", "--rates", "4", "--start", "0.001", "--end", "1", "--epochs", "5", "--optimizer", "sgd")
+    code, out, err = run(
+        "sweep", "--rates", "4", "--start", "0.001", "--end", "1", "--epochs", "5", "--optimizer", "sgd"
+    )
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "the bundled breast cancer table: 455 rows, sgd, 5 epochs, 4 rates"
