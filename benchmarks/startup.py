@@ -11,7 +11,7 @@ import numpy as np
 import fastgd
 from benchmarks._timing import best_seconds, epoch_seconds, median_seconds, rows
 
-_PACKAGE = os.path.dirname(os.path.dirname(fastgd.__file__))
+PACKAGE = os.path.dirname(os.path.dirname(fastgd.__file__))
 _FIRST_FIT = """
 import numpy as np
 import fastgd
@@ -22,12 +22,12 @@ fastgd.fit(fastgd.Neuron(30), X, (X[:, 0] > 0.5).astype(X.dtype), epochs=1)
 
 
 def timeraw_import():
-    return "import fastgd", f"import sys; sys.path.insert(0, {_PACKAGE!r})"
+    return "import fastgd", f"import sys; sys.path.insert(0, {PACKAGE!r})"
 
 
 def _process_seconds(code, cache, repeat=1):
     """Return the least time of a new process that runs code with this package and a cache folder."""
-    path = os.pathsep.join(filter(None, (_PACKAGE, os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (PACKAGE, os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "PYTHONPATH": path}
     return best_seconds(lambda: subprocess.run([sys.executable, "-c", code], env=environment, check=True), repeat)
 

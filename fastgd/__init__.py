@@ -19,6 +19,7 @@ from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
 from fastgd.gradient_check import check_gradient
 from fastgd.gradients import value_and_grad
 from fastgd.line_search import Armijo
+from fastgd.lr_finder import LRFindResult, lr_find
 from fastgd.many import ManyResult, minimize_many
 from fastgd.minimization import MinimizeResult, gradient_descent, minimize
 from fastgd.models import Neuron
@@ -112,6 +113,7 @@ __all__ = [
     "FitResult",
     "Freeze",
     "InverseTimeDecay",
+    "LRFindResult",
     "LinearRamp",
     "Lion",
     "LionBF16",
@@ -158,6 +160,7 @@ __all__ = [
     "layout",
     "learning_rate",
     "log1p",
+    "lr_find",
     "minimize",
     "minimize_many",
     "n_params",

@@ -65,6 +65,7 @@ class Position(NamedTuple):
     sums: np.ndarray  # float64
     previous: np.ndarray  # (n_params,): the gradient of the step before
     totals: np.ndarray  # (n_params,) float64: the sums of a batch's blocks
+    losses: np.ndarray  # float64: the mean loss of each step from the first on, as far as there is room; NaN for none
 
 
 class Limits(NamedTuple):
@@ -83,7 +84,7 @@ def train(
     X, y, pool, order = borrowed(data.X), borrowed(data.y), borrowed(data.pool), borrowed(data.order)
     weight = repeated(data.weight, X.shape[0])
     params, state, scratch, grads = borrowed(params), borrowed(state), borrowed(scratch), borrowed(grads)
-    at, sums, previous, totals = borrowed(position)
+    at, sums, previous, totals, losses = borrowed(position)
     n_rows = order.size
     step, low, done, budget = at[STEP], at[LOW], at[DONE], limits.rows
     steps = at[STEPS]
@@ -93,6 +94,7 @@ def train(
     last_step = limits.step if constant else min(limits.step, first_step + rates.size)
     ahead = rows_ahead(X)
     singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1 and descends_rows(model, optimizer, rule)
+    singly = singly and losses.size == 0
     row_totals = borrowed_slice(sums, np.uint64(ROWS), np.uint64(N_SUMS - ROWS))
     in_blocks = min(plan.batch_size, n_rows) > plan.block
 
@@ -181,6 +183,8 @@ def train(
         if plan.gtol >= 0 and usable and total_weight > 0 and largest(grads) <= plan.gtol:
             status = CONVERGED
         if usable:
+            if step < losses.size and scale > 0:
+                losses[step] = loss * scale
             sums[LOSS] += loss
             sums[WEIGHT] += total_weight
             sums[NORM] += length

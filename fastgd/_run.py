@@ -38,7 +38,7 @@ class Checkpoint(NamedTuple):
 class Run:
     """A run under way."""
 
-    def __init__(self, model, optimizer, rule, schedule, data, plan, params, threads):
+    def __init__(self, model, optimizer, rule, schedule, data, plan, params, threads=1, recorded_steps=0):
         self.model, self.optimizer, self.rule = model, optimizer, rule
         self.plateau = schedule if isinstance(schedule, ReduceOnPlateau) else None
         self.schedule = schedule if self.plateau is None else self.plateau.schedule
@@ -50,8 +50,9 @@ class Run:
         self.scratch = [make_scratch(model, params) for _ in range(threads)]
         self.grads = np.empty_like(params)
         self.position = Position(
-            np.zeros(9, np.int64), np.zeros(_loop.N_SUMS), np.zeros_like(params), np.zeros(params.size)
-        )
+            np.zeros(9, np.int64), np.zeros(_loop.N_SUMS), np.zeros_like(params), np.zeros(params.size),
+            np.full(recorded_steps, np.nan),
+        )  # fmt: skip
         self._rows_of_history, self._n_rows_of_history = np.empty((0, len(_loop.HISTORY))), 0
         self.rates = np.empty(0)
         self._first_step = 0
@@ -85,6 +86,11 @@ class Run:
     def step(self):
         """The number of completed steps."""
         return int(self.position.at[STEP])
+
+    @property
+    def losses(self):
+        """The mean losses of the completed steps, as far as they are recorded; NaN for batches without weight."""
+        return self.position.losses[: self.step]
 
     def advance(self, seconds, last_epoch):
         """Run one chunk of about so many seconds; return the loop's status.
@@ -133,8 +139,8 @@ class Run:
 
     def _fill_rates(self):
         """See to it that the rate of the next step is there."""
-        if not isinstance(self.schedule, tuple):
-            self.rates = self._reduced(np.array([self.schedule]))
+        if not isinstance(self.schedule, tuple):  # a number, or the rates of all steps
+            self.rates = self._reduced(np.atleast_1d(self.schedule))
         elif not self._first_step <= self.step <= self._first_step + self.rates.size - _loop.SINGLE_ROWS:
             self._first_step, self.rates = self.step, np.empty(min(_RATES, max(_FIRST_RATES, 4 * self.rates.size)))
             steps = np.arange(self._first_step, self._first_step + self.rates.size)

@@ -613,8 +613,8 @@ class Run:
         self.rules, self.position = rules, end._replace(nfev=self.position.nfev, best=self.position.best)
 
     def _rates(self, count):
-        if isinstance(self.lr, float):
-            return np.array([self.lr])
+        if not isinstance(self.lr, tuple):  # a number, or the rates of all steps
+            return self.lr[self.position.step :] if isinstance(self.lr, np.ndarray) else np.array([self.lr])
         rates = np.empty(count)
         fill_rates(self.lr, np.arange(count, dtype=np.float64) + self.position.step, rates)
         return rates
@@ -622,7 +622,8 @@ class Run:
     def _last_lr(self):
         if isinstance(self.lr, Armijo):
             return self.position.rate
-        return learning_rate(self.lr, max(0, self.position.step - 1))
+        step = max(0, self.position.step - 1)
+        return self.lr[step] if isinstance(self.lr, np.ndarray) else learning_rate(self.lr, step)
 
     def path(self):
         """All points and values."""

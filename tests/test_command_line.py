@@ -581,3 +581,75 @@ def test_sweep_draws(run, tmp_path):
 )
 def test_sweep_refuses_bad_input(run, arguments, words):
     assert_error(run("sweep", *arguments), *words)
+
+
+# --- lr-find
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_lr_find_shows_the_curve_and_rates_that_train(run, optimizer):
+    code, out, err = run("lr-find", "--optimizer", optimizer)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[:2] == [
+        f"the bundled breast cancer table: 455 rows, {optimizer}, batches of 32", "all 100 rates were tried, up to 10",
+    ]  # fmt: skip
+    assert out.isascii()
+    assert max(map(len, lines)) <= 100
+    curve = [line for line in lines if " |" in line]
+    assert len(curve) == 12
+    assert "*" in curve[0]
+    assert "*" in curve[-1]
+    assert float(curve[-1].split("|")[0]) < float(curve[0].split("|")[0])
+    rates = {line.split()[1]: line.split()[2] for line in lines if line[:2] in ("V ", "S ", "M ", "L ")}
+    assert list(rates) == ["valley", "steepest", "minimum", "slide"]
+    _, trained, _ = run("train", "--quiet", "--epochs", "30", "--optimizer", optimizer, "--lr", rates["valley"])
+    assert float(trained.split("accuracy")[1].split()[0]) >= 95
+
+
+def test_lr_find_says_why_there_is_no_rate(run, tmp_path):
+    code, out, _ = run("lr-find", "--start", "1e-9", "--end", "1e-8")
+    assert code == 1
+    assert "no rate is suggested: flat: the loss stayed near" in out
+    path = write_table(tmp_path / "prices.csv", *prices())
+    code, out, _ = run("lr-find", path, "--optimizer", "sgd", "--start", "1e3", "--end", "1e5")
+    assert code == 1
+    assert out.splitlines()[0].endswith("rows, target standardised, sgd, batches of 32")
+    assert "no rate is suggested: diverged at once" in out
+    assert run("lr-find", path, "--optimizer", "sgd", "--repeats", "3")[0] == 0
+
+
+def test_lr_find_draws(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "finder.png"
+    code, out, _ = run("lr-find", "--png", path)
+    assert code == 0
+    assert out.splitlines()[-1] == f"drawn: {path}"
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_lr_find_without_a_picture_does_not_import_matplotlib(python):
+    code = "import sys; from fastgd.__main__ import main; main(['lr-find']); assert 'matplotlib' not in sys.modules"
+    assert "valley" in python("-c", code).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--start", "0"], ["lr_find: start must be a positive finite number, got 0"]),
+        (["--end", "inf"], ["lr_find: end must be a positive finite number, got inf"]),
+        (["--start", "1", "--end", "1"], ["lr_find: start must be smaller than end, 1, got 1"]),
+        (["--steps", "9"], ["lr_find: num_steps must be an integer, 10 or larger, got 9"]),
+        (["--repeats", "0"], ["lr_find: repeats must be an integer, 1 or larger, got 0"]),
+        (["--png", "a.jpg"], ["--png", ".png", "a.jpg"]),
+        (["--png", "nowhere/a.png"], ["--png", "there is no folder 'nowhere'"]),
+        (["missing.csv"], ["missing.csv"]),
+    ],
+)
+def test_lr_find_refuses_bad_input(run, arguments, words):
+    assert_error(run("lr-find", *arguments), *words)
+
+
+def test_lr_find_says_what_to_install_for_pictures(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert_error(run("lr-find", "--png", "a.png"), '--png needs matplotlib: pip install "fastgd[plots]"')

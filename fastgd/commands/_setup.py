@@ -58,12 +58,17 @@ def add_model_arguments(parser):
 def add_method_arguments(parser):
     """Declare how the neuron is trained."""
     parser.add_argument("--epochs", type=int, default=100, metavar="N", help="(default: 100)")
+    add_step_arguments(parser)
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
+
+
+def add_step_arguments(parser):
+    """Declare what a step is."""
     parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="rows a step (default: 32)")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(default: adam)")
     parser.add_argument(
         "--order", choices=("shuffled", "block-shuffled", "sequential"), default="shuffled", help="(default: shuffled)"
     )
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
 
 
 def prepare(arguments):

@@ -1,0 +1,211 @@
+"""Which rate a finder's curve speaks for: four rules, and the grounds on which there is none."""
+
+from bisect import bisect_left
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd._jit import kernel
+
+METHODS = ("steepest", "minimum", "valley", "slide")
+FEWEST = 10  # points, below which nothing is said
+
+_AT_ONCE = 0.25  # of the planned rates: a run that ended before them without a fall diverged at once
+_AT_FIRST = 3  # losses, within which a fall is too early to be seen
+_OF_FOUR_FIFTHS = 0.438  # the variance of normal numbers without the largest fifth
+_SURE = 4.0  # standard deviations, from which a fall is more than chance: it is the deepest of many places
+_ROUNDING = 1e-6  # of the loss: what rounding may do
+_EDGE = 0.1  # of a fall's depth, at its beginning: not counted as part of it
+_MEDIAN = 5  # losses of which the median is taken
+_INTERVAL = 0.15  # of the points: the interval that slides
+_ALIKE = 0.1  # slopes that differ by no more than this part of the steepest one
+_FALLING = 0.25  # of the steepest slope, from which an interval falls
+
+
+class Suggestion(NamedTuple):
+    """A learning rate, or why there is none."""
+
+    lr: float | None
+    reason: str
+
+
+@kernel
+def smooth(losses, beta, stop_factor, n_unwatched, smoothed):
+    """Write averages s ← βs + (1 - β)l, each over 1 - β^k; return how many there are, and whether the last exploded.
+
+    It has when it is the first to exceed stop_factor times the best; those at the beginning, of which each batch is a
+    large part, are not looked at. Where a loss is NaN, the batch had no weight, and the average stays.
+    """
+    average, weight, best = 0.0, 0.0, np.inf
+    for k in range(losses.size):
+        if not np.isnan(losses[k]):
+            average = beta * average + (1 - beta) * losses[k]
+            weight = beta * weight + (1 - beta)
+        smoothed[k] = average / weight if weight > 0 else np.nan
+        if k >= n_unwatched:
+            best = min(best, smoothed[k])
+            # A loss below 0 is allowed to rise by as much as one above it.
+            if smoothed[k] > best + (stop_factor - 1) * abs(best):
+                return k + 1, True
+    return losses.size, False
+
+
+def suggest(method, lrs, losses, beta, num_steps, status):
+    """Apply a rule to a finder's record.
+
+    Parameters
+    ----------
+    method : str
+        One of METHODS.
+    lrs, losses : ndarray of shape (m,)
+        The rates in rising order, and the losses before smoothing.
+    beta : float
+        Of the smoothing.
+    num_steps : int
+        How many rates were to be tried.
+    status : str
+        How the run ended.
+
+    Returns
+    -------
+    Suggestion
+        The rate and what it stands on, or None and why.
+    """
+    seen = ~np.isnan(losses)
+    lrs, losses = lrs[seen], losses[seen]
+    diverged = status in ("exploded", "nonfinite")
+    smaller = "begin at a smaller rate"
+    if lrs.size < FEWEST:
+        if diverged and lrs.size == 0:
+            return Suggestion(None, "diverged at once: the very first loss, or its gradient, was not finite")
+        if diverged:
+            return Suggestion(None, f"diverged at once: the run was over after {lrs.size} losses; {smaller}")
+        return Suggestion(None, f"too few points: {lrs.size} losses were recorded, {FEWEST} are needed")
+    fall = _Fall(lrs, losses, beta)
+    if not fall.is_clear:
+        if diverged and lrs.size <= _AT_ONCE * num_steps:
+            return Suggestion(None, f"diverged at once: no fall before the run was over at {lrs[-1]:.3g}; {smaller}")
+        clearer = "a fall hidden by noise would take repeats=5 or a larger batch_size to show" if fall.noise > 0 else ""
+        if losses[0] - fall.level > _SURE * _variance(losses[_AT_FIRST:]) ** 0.5:
+            return Suggestion(
+                None, f"fell at once, from {losses[0]:.4g} to near {fall.level:.4g} in the first steps; {smaller}"
+            )
+        if diverged or fall.rises:
+            reason = f"never fell: the loss was near {fall.level:.4g} from the start, and rose"
+        else:
+            reason = f"flat: the loss stayed near {fall.level:.4g} at all rates up to {lrs[-1]:.3g}"
+        return Suggestion(None, f"{reason}; {clearer}" if clearer else reason)
+    suggestion = getattr(fall, method)()
+    if status == "completed" and fall.bottom >= lrs.size - 2:
+        more = f"{suggestion.reason} (still falling at the largest rate: try a larger end)"
+        return suggestion._replace(reason=more)
+    return suggestion
+
+
+class _Fall:
+    """The curve that the rules look at, and the fall in it."""
+
+    def __init__(self, lrs, losses, beta):
+        self.lrs = lrs
+        # A running median before the average: a single wild batch bends the average for a long time, and its fading
+        # looks like a fall. What rises or falls steadily is not changed by it.
+        steady = _running_median(losses)
+        self.curve = np.empty(lrs.size)
+        smooth(steady, beta, np.inf, 0, self.curve)
+        self._width = w = max(5, lrs.size // 10)
+
+        # Whether there is a fall is decided before any average, which shows the last of it only in part: by the means
+        # over the first losses, a tenth of all or a third, and over the lowest tenth after them.
+        means, best = np.convolve(steady, np.full(w, 1 / w), "valid"), -np.inf
+        for n_first in (w, max(w, lrs.size // 3)):
+            lowest = n_first + int(np.argmin(means[n_first:]))
+            level = float(steady[:n_first].mean())
+            noise = (_variance(losses[:n_first]) / n_first + _variance(losses[lowest : lowest + w]) / w) ** 0.5
+            fell, surplus = level - means[lowest], level - means[lowest] - _SURE * noise
+            if surplus > best:
+                best, self.level, self.noise, bottom = surplus, level, noise, lowest
+                self.is_clear = fell > max(_SURE * noise, _ROUNDING * abs(level))
+        rise = steady[-w:].mean() - self.level
+        self.rises = rise > max(_SURE * self.noise, _ROUNDING * abs(self.level))
+
+        # Where it begins and ends, on the curve.
+        self.bottom = bottom + int(np.argmin(self.curve[bottom:]))
+        before = self.curve[: self.bottom]
+        high = before[min(w, self.bottom // 2) :].max()
+        depth = high - self.curve[self.bottom]
+        self.is_clear &= bool(depth > 0)
+        edge = max(_EDGE * depth, min(self.noise, depth / 3))
+        self.top = int(np.argmax(np.where(before >= high - edge, np.arange(self.bottom), 0)))
+
+    def _slopes(self):
+        """The slope at each point against the logarithm of the rate: of the straight line through those around it."""
+        half = max(1, self._width // 2)
+        x, slopes = np.log10(self.lrs), np.empty(self.lrs.size)
+        for k in range(self.lrs.size):
+            around = slice(max(0, k - half), k + half + 1)
+            dx = x[around] - x[around].mean()
+            slopes[k] = dx @ self.curve[around] / (dx @ dx)
+        return slopes
+
+    def steepest(self):
+        """The rate at which the loss falls fastest."""
+        slopes = self._slopes()[self.top : self.bottom + 1]
+        k = self.top + int(np.argmin(slopes))
+        return Suggestion(float(self.lrs[k]), f"the smoothed loss falls fastest there, by {-slopes.min():.3g} a decade")
+
+    def minimum(self):
+        """A tenth of the rate at which the loss is least."""
+        lr = float(self.lrs[self.bottom])
+        return Suggestion(lr / 10, f"a tenth of {lr:.3g}, where the smoothed loss is least")
+
+    def valley(self):
+        """The middle of the longest fall."""
+        last, length = longest_decrease(self.curve[: self.bottom + 1])
+        first = min(max(last + 1 - length, self.top), last)
+        low, high = self.lrs[first], self.lrs[last]
+        return Suggestion(float(self.lrs[(first + last) // 2]), f"the middle of the fall from {low:.3g} to {high:.3g}")
+
+    def slide(self):
+        """The lower end of the first interval, from the bottom to lower rates, that falls with one slope."""
+        slopes = self._slopes()
+        steepest = -slopes[self.top : self.bottom + 1].min()
+        width = max(2, int(_INTERVAL * self.lrs.size))
+        for left in range(self.bottom - width, self.top - 1, -1):
+            right = left + width
+            if slopes[right] - slopes[left] <= _ALIKE * steepest and -slopes[left] >= _FALLING * steepest:
+                low, high = self.lrs[left], self.lrs[right]
+                return Suggestion(float(low), f"the loss falls with one slope from {low:.3g} to {high:.3g}")
+        return Suggestion(
+            None, f"no {width} points in a row fall with one slope on the way to {self.lrs[self.bottom]:.3g}"
+        )
+
+
+def _variance(losses):
+    """That of the losses from batch to batch, by their second differences without the largest fifth, as of normal ones.
+
+    A trend has no part in it, nor has a wild batch.
+    """
+    bends = np.sort(abs(np.diff(losses, 2)))
+    return np.mean(bends[: bends.size - bends.size // 5] ** 2) / (6 * _OF_FOUR_FIFTHS)
+
+
+def _running_median(values):
+    """The median of five values around each, of fewer at the ends."""
+    reach = _MEDIAN // 2
+    padded = np.full(values.size + 2 * reach, np.nan)
+    padded[reach:-reach] = values
+    return np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN), axis=1)
+
+
+def longest_decrease(values):
+    """Return the last index and the length of the longest decreasing subsequence (Schensted 1961, in n log n steps)."""
+    ends: list[
+        float
+    ] = []  # of the sequences of length 1, 2, ... so far, negated: the one that is easiest to go on from
+    best = (0, 0)
+    for k, value in enumerate(values):
+        length = bisect_left(ends, -value)
+        ends[length : length + 1] = [-value]
+        if length + 1 > best[1]:
+            best = (k, length + 1)
+    return best
