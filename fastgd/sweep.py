@@ -169,7 +169,7 @@ def sweep(
     >>> import fastgd
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
     >>> y = 2 * X[:, 0] - X[:, 1] + 0.5
-    >>> result = fastgd.sweep(fastgd.Neuron(2, "identity"), X, y, lrs=[1e-3, 1e-1, 10], optimizer=fastgd.SGD())
+    >>> result = fastgd.sweep(fastgd.Neuron(2, "identity"), X, y, lrs=[1e-3, 0.1, 1e10], optimizer=fastgd.SGD())
     >>> result.status
     array(['max_epochs', 'max_epochs', 'diverged'], dtype='<U11')
     >>> result.best_lr

@@ -5,10 +5,10 @@ import textwrap
 import numpy as np
 
 from fastgd import _check
+from fastgd._lr_suggestions import METHODS
 from fastgd.plots import _style
 from fastgd.plots._results import attributes, require_a_number
 
-METHODS = ("steepest", "minimum", "valley", "slide")
 _SOME = 0.02  # of the first loss: a fall that is worth seeing
 
 
@@ -44,8 +44,10 @@ class LRFinderDisplay:
     --------
     >>> import fastgd
     >>> from fastgd.plots import LRFinderDisplay
-    >>> found = fastgd.lr_find(fastgd.problems.Bowl(), [4.0, 4.0], optimizer=fastgd.SGD())  # doctest: +SKIP
-    >>> display = LRFinderDisplay(found).plot()  # doctest: +SKIP
+    >>> found = fastgd.lr_find(fastgd.problems.Bowl(), [4.0, 4.0], optimizer=fastgd.SGD())
+    >>> display = LRFinderDisplay(found)  # display.plot() draws it
+    >>> round(display.suggestions["minimum"].lr, 3) < 1
+    True
     """
 
     def __init__(self, result, methods=METHODS):
