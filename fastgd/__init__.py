@@ -88,6 +88,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ASGD",
+    "Diagnosis",
     "EMA",
     "LAMB",
     "LARS",
@@ -150,6 +151,7 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
     "derive",
+    "diagnose",
     "eval_params",
     "exp",
     "expm1",
