@@ -88,7 +88,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ASGD",
-    "Diagnosis",
     "EMA",
     "LAMB",
     "LARS",
@@ -111,6 +110,7 @@ __all__ = [
     "CosineAnnealing",
     "CosineRestarts",
     "CyclicTriangular",
+    "Diagnosis",
     "ExponentialDecay",
     "FitResult",
     "Freeze",

@@ -26,18 +26,19 @@ TOO_SMALL, JUST_RIGHT, OSCILLATING, DIVERGED, STUCK, NOISY, UNCLEAR = VERDICTS =
 # At a floor of noise SGD's successive gradients have the correlation -lr·λ/2 (see `diagnose`): -0.5 at the best rate
 # 1/λ, -0.95 at 1.9/λ, less where directions of small curvature are mixed in. Between the two lies:
 _OSCILLATES = -0.6
-# A mode that contracts by 1 - lr·λ shrinks its gradient by |1 - lr·λ| a step. It flips its sign from lr·λ = 1 on; at 1.7
-# and more it also keeps more than 0.7 of its size, as it does at 0.3 and less: overshooting is what makes it slow.
+# A mode that contracts by 1 - lr·λ shrinks its gradient by |1 - lr·λ| a step. It flips its sign from lr·λ = 1 on; at
+# 1.7 and more it also keeps more than 0.7 of its size, as it does at 0.3 and less: overshooting is what makes it slow.
 _SLOW = 0.7
-# Of the fall, between the means of the third and the fourth quarter. An exponential that has a share r of its fall still
-# before it falls there by about r^(5/8) - r^(7/8): 2 % is r = 0.3 %, which the eye no longer sees in a picture.
+# Of the fall, between the means of the third and the fourth quarter. An exponential that has a share r of its fall
+# still before it falls there by about r^(5/8) - r^(7/8): 2 % is r = 0.3 %, which the eye no longer sees in a picture.
 _STILL_FALLS = 0.02
 _LEFT = 1e-3  # of the fall: where an exponential is said to have arrived
-# lr·|g|²/4 is what the noise adds to the loss at the floor: "well above what a smaller rate reaches" is a quarter of it,
-# and a twentieth of the fall (a floor far below where the run began is no reason for a smaller rate).
+# lr·|g|²/4 is what the noise adds to the loss at the floor: "well above what a smaller rate reaches" is a quarter of
+# it, and a twentieth of the fall (a floor far below where the run began is no reason for a smaller rate).
 _SHARE_OF_FLOOR, _SHARE_OF_FALL = 0.25, 0.05
 _FLAT = 0.01  # of the first loss: a change that is none
-# |g|² / loss is 2λ on a bowl. A sigmoid or tanh that saturates multiplies g by its derivative: below this, 0.03 or less.
+# |g|² / loss is 2λ on a bowl. A sigmoid or tanh that saturates multiplies g by its derivative: here 0.03 or
+# less.
 _SATURATED = 1e-3
 
 
@@ -88,6 +89,7 @@ class _Record:
     steps: float = 1.0  # in a row; NaN where unknown
     optimizer: Any = None
     n_params: int = 1
+    freedom: int = 1  # of a batch's noise: as many as rows or parameters
     slope: float = math.nan  # the gradient's norm at the end, where `norm` is only in proportion to it
     true_norm: bool = True
     diverged: bool = False
@@ -105,8 +107,8 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
         `grad_norm`, `grad_cosine`, `lr`, `val_loss`, `step` and `epoch` are used if they are there; or what
         ``minimize(..., record=True)`` returned.
     sharpness : Sharpness or float, optional
-        What `fastgd.sharpness` found, or the largest eigenvalue of the Hessian, λ: the rate is compared with the largest
-        stable one.
+        What `fastgd.sharpness` found, or the largest eigenvalue of the Hessian, λ: the rate is compared with the
+        largest stable one.
     lr : float, optional
         The learning rate, where the record does not have it.
     optimizer : NamedTuple, optional
@@ -201,6 +203,7 @@ def _record(owner, result):
     if isinstance(result, FitResult):
         plan, watch = result.checkpoint.plan, result.checkpoint.watch
         run.optimizer, run.n_params, run.n_steps = result.checkpoint.optimizer, result.params.size, result.n_steps
+        run.freedom = min(plan.batch_size, run.n_params)
         waited = watch.tol is not None and watch.waited >= watch.patience
         run.at_zero = result.status == "converged" and plan.gtol >= 0 and not waited
     return run
@@ -239,12 +242,12 @@ def _judge(run):
         return UNCLEAR, ["the value was not finite at the start, before any step"], ["another start"], None
     if run.diverged or not finite.all():
         return _blown_up(run, finite)
-    first, last = loss[0], _level(loss[-max(1, loss.size // 4) :])
+    first, last = loss[0], float(loss[-max(1, loss.size // 4) :].mean())
     cosine = _mean(run.cosine)
     if run.at_zero or run.norm[-1] == 0 or (not run.true_norm and run.slope == 0):
         if run.n_steps <= 1 and loss.size == 1 and abs(first) > 1e-12:
-            said = f"the gradient was zero where the run began, at a loss of {first:.4g}: a plateau, if not a minimum"
-            return STUCK, [said], _OFF_A_PLATEAU, None
+            began = f"the gradient was zero where the run began, at a loss of {first:.4g}: a plateau, if not a minimum"
+            return STUCK, [began], _OFF_A_PLATEAU, None
         said = [f"the gradient reached zero: the loss went from {first:.4g} to {loss[-1]:.4g} in {loss.size} {unit}s"]
         if cosine < _OSCILLATES:
             said.append(f"successive gradients pointed against each other (mean cosine {cosine:.2f}): it overshot")
@@ -259,8 +262,13 @@ def _judge(run):
     alternates = _mean(run.cosine[-2 * q :]) < _OSCILLATES
     rises = fourth.mean() > third.mean() + 3 * _uncertainty(third, fourth)
     accelerates = fourth.mean() - third.mean() > third.mean() - second.mean() if second.size else True
-    above = last > first + _FLAT * abs(first)
-    if (rises and alternates and accelerates) or (above and loss[-1] > first and (rises or last > 1.2 * abs(first))):
+    # Around a floor of noise above the start the loss rises too, but not on and on.
+    explodes = fourth.mean() > 2 * (second.mean() if second.size else first)
+    # Near 2/λ noise builds up too, to lr·σ²/(4(2 - lr·λ)); what the rate makes grow by itself grows at every step.
+    steadily = np.mean(np.diff(loss[-2 * q :]) > 0) > 0.9 if loss.size > 2 else True
+    above = last > first + (1e3 if alternates else 0.2) * abs(first)
+    noise = _noise(run, first - last, cosine)
+    if (rises and alternates and accelerates and steadily) or (above and (explodes or (not noise and not alternates))):
         said = [f"the loss rose from {loss.min():.4g} to {loss[-1]:.4g} (it began at {first:.4g})"]
         return DIVERGED, said + ([_overshot(cosine)] if alternates else []), _MUCH_SMALLER, None
 
@@ -270,7 +278,7 @@ def _judge(run):
     fall = first - last
     sees_norm = np.isfinite(run.norm).any()
     known = run.norm[np.isfinite(run.norm)]
-    shrank = sees_norm and known[-q:].mean() < 0.5 * known[0]
+    shrank = bool(sees_norm and known[-q:].mean() < 0.5 * known[0])
     squared = (run.slope if not run.true_norm else _mean(run.norm)) ** 2
     if abs(fall) <= _FLAT * abs(first) and not shrank:
         said = [f"the loss is flat from the start: {first:.6g}, and {last:.6g} at the end"]
@@ -297,19 +305,8 @@ def _judge(run):
             else f"no floor is in sight, so that the {unit}s that it would need cannot be told"
         )
         return TOO_SMALL, said, [*_LARGER, f"or more {unit}s"], needed
-    added, floor = _added_by_noise(run), _level(loss[-2 * q :])
-    spread = float(np.std(loss[-2 * q :]))
-    noisy = added > _SHARE_OF_FLOOR * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0)
-    if math.isnan(added):  # on a bowl at rest the excess is a sum of d squares, and varies by √(2/d) of its mean
-        added = spread * math.sqrt(run.n_params / 2)
-        noisy = spread > 0.1 * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and abs(cosine) < 0.9
-    if noisy:
-        said = [
-            f"the loss fluctuates by {spread:.3g} around {floor:.4g} without a trend, successive gradients have a mean "
-            f"cosine of {cosine:.2f}",
-            f"the steps' noise adds about {added:.3g} to it, which a smaller rate would not",
-        ]
-        return NOISY, said, ["a larger batch, or a smaller rate, or one that decays (CosineAnnealing)"], None
+    if noise:
+        return NOISY, noise, ["a larger batch, or a smaller rate, or one that decays (CosineAnnealing)"], None
     return JUST_RIGHT, [_went(first, last, run) + ", and is flat in the last half"], [], None
 
 
@@ -356,10 +353,30 @@ def _oscillates(run):
     return (whole < threshold or (late < threshold and not arrived)) and shrinks > _SLOW
 
 
+def _noise(run, fall, cosine):
+    """Sentences on a floor that is high since the gradients are noisy; none where it is not."""
+    last_half = run.loss[-2 * max(1, run.loss.size // 4) :]
+    added, floor, spread = _added_by_noise(run), float(last_half.mean()), float(np.std(last_half))
+    noisy = added > _SHARE_OF_FLOOR * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and abs(cosine) < 0.9
+    if math.isnan(added):  # on a bowl at rest the excess is a sum of d squares, and varies by √(2/d) of its mean
+        added = spread * math.sqrt(run.n_params / 2)
+        noisy = spread > 0.1 * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and abs(cosine) < 0.9
+    if not noisy:
+        return []
+    return [
+        f"the loss fluctuates by {spread:.3g} around {floor:.4g} without a trend, successive gradients have a mean "
+        f"cosine of {cosine:.2f}",
+        f"the steps' noise adds about {added:.3g} to it, which a smaller rate would not",
+    ]
+
+
 def _added_by_noise(run):
     """What noise adds to the loss at a floor, by the rate and the gradients; NaN where these are not known."""
     q = max(1, run.norm.size // 4)
-    norm = _mean(run.norm[-2 * q :])
+    norm = math.sqrt(_mean(run.norm[-2 * q :] ** 2))
+    if run.steps != 1:  # the mean norm of many: with k degrees of freedom its square is less than the mean square
+        k = run.freedom
+        norm *= math.sqrt(k / 2) * math.exp(math.lgamma(k / 2) - math.lgamma((k + 1) / 2))
     if not run.true_norm and math.isfinite(run.lr):
         norm /= run.lr
     elif not run.true_norm:
@@ -401,10 +418,6 @@ def _uncertainty(a, b):
 def _mean(values):
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else math.nan
-
-
-def _level(values):
-    return float(np.mean(values))
 
 
 def _against(owner, sharpness, run):

@@ -5,8 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-import fastgd
-from fastgd import SGD, Adam, Momentum, Neuron, diagnose, fit, minimize
+from fastgd import SGD, Adam, Momentum, Nesterov, Neuron, diagnose, fit, minimize
 from fastgd.diagnosis import VERDICTS
 from fastgd.problems import Bowl
 
@@ -26,7 +25,7 @@ def quadratic(curvatures, start, rate, steps, noise, seed):
     )
 
 
-def regression(d, rate, epochs, batch_size, label_noise, seed, n=512, dtype=np.float64, optimizer=SGD()):
+def regression(d, rate, epochs, batch_size, label_noise, seed, n=512, dtype=np.float64, optimizer=None):
     """Linear regression on white features: the Hessian is 2·E[x xᵀ], with a column of ones for the bias."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, d)).astype(dtype)
@@ -35,7 +34,7 @@ def regression(d, rate, epochs, batch_size, label_noise, seed, n=512, dtype=np.f
     sharpest = np.linalg.eigvalsh(2 * ones.T @ ones / n)[-1]
     start = rng.normal(size=d + 1).astype(dtype) * 2
     return fit(
-        Neuron(d, "identity"), X, y, optimizer=optimizer, lr=float(rate / sharpest), batch_size=batch_size,
+        Neuron(d, "identity"), X, y, optimizer=optimizer or SGD(), lr=float(rate / sharpest), batch_size=batch_size,
         epochs=epochs, params=start, seed=seed,
     )  # fmt: skip
 
@@ -67,6 +66,10 @@ def first_table():
                 for noise in (0.0, 0.01):
                     name = f"quadratic d={d} condition={condition} rate={rate} noise={noise}"
                     yield name, verdict, quadratic(curvatures, np.full(d, 2.0), rate, STEPS[rate], noise, d)
+            # 1.99 with noise: it comes to rest swinging, at a mean cosine near -1, in one direction of d.
+            for noise in (0.1, 4.0):
+                name = f"quadratic d={d} condition={condition} rate=1.99 noise={noise}"
+                yield name, SWINGS, quadratic(curvatures, np.full(d, 2.0), 1.99, 400, noise, d)
             # Noise of 4: the excess lr·|g|²/4 at the floor is of the size of the first loss.
             for rate in (0.5, 1.0):
                 name = f"quadratic d={d} condition={condition} rate={rate} noise=4"
@@ -130,3 +133,73 @@ def test_right_on_what_theory_knows(table):
         print(f"{name}: expected {verdict!r}\n{found}")
     print(f"{len(rows) - len(misses)} of {len(rows)} right")
     assert len(misses) <= 0.05 * len(rows)
+
+
+def test_a_fall_known_by_theory():
+    # 0.98 a row; a thousandth of the fall to 1.5 is left after ln(1000) / -ln(0.98) rows.
+    for rows in (12, 50, 100):
+        found = diagnose({"loss": (1.5 + 3 * 0.98 ** np.arange(rows)).tolist()})
+        assert found.verdict == SMALL
+        assert found.needed == pytest.approx(np.log(1000) / -np.log(0.98), rel=1e-6)
+        assert f"about {found.needed:.0f} epochs" in str(found)
+
+
+def test_the_same_losses_told_apart_by_the_cosine():
+    losses = 0.81 ** np.arange(25)
+    norms = 0.9 ** np.arange(25)
+    cosine = np.r_[np.nan, np.ones(24)]
+    assert diagnose({"loss": losses, "grad_norm": norms, "grad_cosine": -cosine}).verdict == SWINGS
+    assert diagnose({"loss": losses, "grad_norm": norms, "grad_cosine": cosine}).verdict in (SMALL, RIGHT)
+
+
+def test_a_gradient_of_zero_is_just_right():
+    for rate in (0.1, 1.0, 1.9):
+        assert diagnose(quadratic([2.0, 2.0], [1.0, -1.0], rate, 10_000, 0.0, 0)).verdict == RIGHT
+    assert diagnose(quadratic([2.0], [0.0], 0.1, 10, 0.0, 0)).verdict == RIGHT
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "limit"), [(SGD(), 2.0), (Momentum(0.9), 3.8), (Nesterov(0.9), 3.8 / 2.8), (Adam(), None)]
+)
+def test_against_the_stable_limit(optimizer, limit):
+    if limit is None:
+        run = quadratic([4.0], [1.0], 0.1, 20, 0.0, 0)
+        assert "not known" in str(diagnose(run, sharpness=4.0, lr=0.1, optimizer=optimizer))
+        return
+    for share, side in ((0.98, "below"), (1.02, "above")):
+        run = regression(1, share * limit, 400, None, 0.0, 0, optimizer=optimizer)
+        rng = np.random.default_rng(0)
+        ones = np.column_stack([rng.normal(size=(512, 1)), np.ones(512)])
+        text = str(diagnose(run, sharpness=np.linalg.eigvalsh(2 * ones.T @ ones / 512)[-1]))
+        assert f"is {side} the stable limit" in text
+        assert f"{share:.3g} of it" in text
+        assert (run.loss < 1) == (side == "below")  # the limit is what it is said to be
+
+
+def test_honest_about_little():
+    assert diagnose({"loss": [1.0]}).verdict == VERDICTS[6]
+    assert diagnose({"loss": [1.0] * 20}).verdict == STUCK
+    assert diagnose({"loss": [3.0, None, None]}).verdict == DIVERGED
+    assert "no loss is finite" in str(diagnose({"loss": [np.nan] * 5}))
+    for wrong, error, words in (
+        ({"loss": []}, ValueError, "at least one row"),
+        ({}, ValueError, "column 'loss'"),
+        ({"loss": [1.0, 2.0], "lr": [0.1]}, ValueError, "as many rows"),
+        (3, TypeError, "result must be"),
+        (minimize(Bowl(), [0.0]), ValueError, "record=True"),
+    ):
+        with pytest.raises(error, match=words):
+            diagnose(wrong)
+    with pytest.raises(ValueError, match="sharpness"):
+        diagnose({"loss": [1.0, 0.5]}, sharpness=np.nan)
+    with pytest.raises(ValueError, match="lr must be"):
+        diagnose({"loss": [1.0, 0.5]}, lr=-1)
+
+
+def test_prints_itself_and_nothing_else(capsys):
+    history = {"loss": [1.0, 0.9, 0.81, 0.729]}
+    found = diagnose(history)
+    assert capsys.readouterr().out == ""
+    assert history == {"loss": [1.0, 0.9, 0.81, 0.729]}
+    assert str(found) == repr(found)
+    assert str(found).startswith("The learning rate: too small\n")
