@@ -36,6 +36,7 @@ _LEFT = 1e-3  # of the fall: where an exponential is said to have arrived
 # lr·|g|²/4 is what the noise adds to the loss at the floor: "well above what a smaller rate reaches" is a quarter of
 # it, and a twentieth of the fall (a floor far below where the run began is no reason for a smaller rate).
 _SHARE_OF_FLOOR, _SHARE_OF_FALL = 0.25, 0.05
+_SURE = 5  # standard errors, by four blocks each with a line taken out: Student's t with four degrees of freedom
 _FLAT = 0.01  # of the first loss: a change that is none
 # |g|² / loss is 2λ on a bowl. A sigmoid or tanh that saturates multiplies g by its derivative: here 0.03 or
 # less.
@@ -245,7 +246,8 @@ def _judge(run):
     first, last = loss[0], float(loss[-max(1, loss.size // 4) :].mean())
     cosine = _mean(run.cosine)
     if run.at_zero or run.norm[-1] == 0 or (not run.true_norm and run.slope == 0):
-        if run.n_steps <= 1 and loss.size == 1 and abs(first) > 1e-12:
+        nowhere = (run.n_steps <= 1 and loss.size == 1) or (run.true_norm and run.norm[0] == 0)
+        if nowhere and abs(first) > 1e-12:
             began = f"the gradient was zero where the run began, at a loss of {first:.4g}: a plateau, if not a minimum"
             return STUCK, [began], _OFF_A_PLATEAU, None
         said = [f"the gradient reached zero: the loss went from {first:.4g} to {loss[-1]:.4g} in {loss.size} {unit}s"]
@@ -260,12 +262,12 @@ def _judge(run):
     q = max(1, loss.size // 4)
     second, third, fourth = (loss[loss.size - k * q : loss.size - (k - 1) * q or None] for k in (3, 2, 1))
     alternates = _mean(run.cosine[-2 * q :]) < _OSCILLATES
-    rises = fourth.mean() > third.mean() + 3 * _uncertainty(third, fourth)
+    rises = fourth.mean() > third.mean() + _SURE * _uncertainty(third, fourth)
     accelerates = fourth.mean() - third.mean() > third.mean() - second.mean() if second.size else True
     # Around a floor of noise above the start the loss rises too, but not on and on.
     explodes = fourth.mean() > 2 * (second.mean() if second.size else first)
     # Near 2/λ noise builds up too, to lr·σ²/(4(2 - lr·λ)); what the rate makes grow by itself grows at every step.
-    steadily = np.mean(np.diff(loss[-2 * q :]) > 0) > 0.9 if loss.size > 2 else True
+    steadily = loss.size < 4 or _rises_steadily(loss[-2 * q :])
     above = last > first + (1e3 if alternates else 0.2) * abs(first)
     noise = _noise(run, first - last, cosine)
     if (rises and alternates and accelerates and steadily) or (above and (explodes or (not noise and not alternates))):
@@ -289,8 +291,12 @@ def _judge(run):
         if cosine > 0.5:
             said.append(f"successive gradients agree (mean cosine {cosine:.2f}): the steps lead nowhere yet")
             return TOO_SMALL, said, _LARGER, _needed(loss, run)
+    late = _mean(run.cosine[-2 * q :])
+    if run.true_norm and run.steps == 1 and late < 0 and not shrank and np.std(loss[-2 * q :]) > _FLAT * abs(last):
+        said = [_overshot(late), "the full batch has no noise, yet the loss goes up and down"]
+        return OSCILLATING, said, _SMALLER, None
     drop = third.mean() - fourth.mean()
-    if drop > max(_STILL_FALLS * fall, 3 * _uncertainty(third, fourth)) and drop > 0:
+    if drop > max(_STILL_FALLS * fall, _SURE * _uncertainty(third, fourth)) and drop > 0:
         needed = _needed(loss, run)
         said = [
             f"the loss still falls: by {drop:.3g} between the third and the last quarter, {100 * drop / fall:.0f} % of "
@@ -403,6 +409,14 @@ def _needed(loss, run):
     bottom = float(tail.mean()) - height * weight
     left = height * math.exp(-k * (w - 1)) / (loss[0] - bottom)
     return loss.size - 1 + max(0.0, math.log(left / _LEFT) / k) if left > 0 else None
+
+
+def _rises_steadily(loss):
+    """Whether a part of a record grows like an exponential: by nearly every step, or on a line of its logarithms."""
+    if np.mean(np.diff(loss) > 0) > 0.9:
+        return True
+    t, levels = np.arange(loss.size), np.log(np.maximum(loss, 1e-300))
+    return levels.std() > 0.5 and np.corrcoef(t, levels)[0, 1] > 0.9
 
 
 def _uncertainty(a, b):

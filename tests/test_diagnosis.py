@@ -87,8 +87,8 @@ def first_table():
     # Batches of 2 at 0.3/λ in 4 and 10 dimensions: lr·tr(H)/(2·2) = 0.3·5/4, 0.3·11/4 of the floor, and more.
     for d in (4, 10):
         yield f"noisy d={d}", NOISY, regression(d, 0.3 if d == 4 else 0.15, 30, 2, 1.0, d)
-    # The derivative at z = ±12 is 6e-6: no step gets anywhere.
-    for bias in (-12.0, 12.0):
+    # The sigmoid's derivative at z = ±12 is 6e-6, that of tanh at 25 is 0: no step gets anywhere.
+    for bias in (-12.0, 12.0, 25.0):
         yield f"saturated sigmoid {bias}", STUCK, neuron("sigmoid", SGD(), 0.1, 20, bias=bias)
         yield f"saturated tanh {bias}", STUCK, neuron("tanh", SGD(), 0.1, 20, bias=bias)
     yield "tanh Adam", RIGHT, neuron("tanh", Adam(), 0.03, 60)
