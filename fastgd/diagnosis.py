@@ -270,7 +270,9 @@ def _judge(run):
     steadily = loss.size < 4 or _rises_steadily(loss[-2 * q :])
     above = last > first + (1e3 if alternates else 0.2) * abs(first)
     noise = _noise(run, first - last, cosine)
-    if (rises and alternates and accelerates and steadily) or (above and (explodes or (not noise and not alternates))):
+    if (rises and alternates and accelerates and steadily) or (
+        above and ((explodes and (rises or not noise)) or (not noise and not alternates))
+    ):
         said = [f"the loss rose from {loss.min():.4g} to {loss[-1]:.4g} (it began at {first:.4g})"]
         return DIVERGED, said + ([_overshot(cosine)] if alternates else []), _MUCH_SMALLER, None
 
@@ -295,8 +297,10 @@ def _judge(run):
     if run.true_norm and run.steps == 1 and late < 0 and not shrank and np.std(loss[-2 * q :]) > _FLAT * abs(last):
         said = [_overshot(late), "the full batch has no noise, yet the loss goes up and down"]
         return OSCILLATING, said, _SMALLER, None
+    # At rest in noise the gradients of single steps correlate by -lr·λ/2; while they lead downhill they agree.
+    at_rest = run.steps == 1 and late < 0
     drop = third.mean() - fourth.mean()
-    if drop > max(_STILL_FALLS * fall, _SURE * _uncertainty(third, fourth)) and drop > 0:
+    if not at_rest and drop > max(_STILL_FALLS * fall, _SURE * _uncertainty(third, fourth)) and drop > 0:
         needed = _needed(loss, run)
         said = [
             f"the loss still falls: by {drop:.3g} between the third and the last quarter, {100 * drop / fall:.0f} % of "
