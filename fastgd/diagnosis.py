@@ -95,6 +95,7 @@ class _Record:
     freedom: int = 1  # of a batch's noise: as many as rows or parameters
     slope: float = math.nan  # the gradient's norm at the end, where `norm` is only in proportion to it
     true_norm: bool = True
+    val_loss: np.ndarray | None = None
     diverged: bool = False
     at_zero: bool = False  # ended since the gradient reached zero
     n_steps: int = 1
@@ -160,6 +161,12 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     if optimizer is not None:
         run.optimizer = optimizer
     verdict, evidence, advice, needed = _judge(run)
+    if run.val_loss is not None and np.isfinite(run.val_loss).any():
+        best, end = int(np.nanargmin(run.val_loss)), run.val_loss[-1]
+        evidence = [
+            *evidence,
+            f"the validation loss was least in {run.unit} {best + 1}: {run.val_loss[best]:.4g}; it ended at {end:.4g}",
+        ]
     if sharpness is not None:
         evidence = [*evidence, _against(owner, sharpness, run)]
     return Diagnosis(verdict, tuple(evidence), tuple(advice), needed, run.unit)
@@ -179,7 +186,7 @@ def _record(owner, result):
         )
     if "loss" not in history:
         raise ValueError(f"{owner}: the history must have a column 'loss', it has {', '.join(map(repr, history))}")
-    names = ("loss", "grad_norm", "grad_cosine", "lr", "step", "epoch")
+    names = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch")
     columns = {name: _column(owner, name, history[name]) for name in names if name in history}
     loss = columns["loss"]
     for name, column in columns.items():
@@ -193,6 +200,7 @@ def _record(owner, result):
         loss=loss,
         norm=columns.get("grad_norm", unknown),
         cosine=columns.get("grad_cosine", unknown),
+        val_loss=columns.get("val_loss", unknown),
         lr=float(rates[-1]) if rates.size else math.nan,
         unit="step" if "step" in columns and "epoch" not in columns else "epoch",
         steps=math.nan,

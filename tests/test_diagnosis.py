@@ -82,6 +82,9 @@ def first_table():
         # 8 batches of 64 an epoch, excess lr·tr(H)/(2·64) ≈ 2 % a dimension of the floor at most: just right.
         for rate, epochs in ((0.5, 30), (0.2, 30)):
             yield f"batches d={d} rate={rate}", RIGHT, regression(d, rate, epochs, 64, 0.3, d)
+        # Two, four and eight batches an epoch at 1.9/λ: in the steepest direction a cosine of -0.95.
+        for batch_size in (64, 128, 256):
+            yield f"batches of {batch_size} d={d} rate=1.9", SWINGS, regression(d, 1.9, 40, batch_size, 0.3, d)
         yield f"batches d={d} rate=0.0005", SMALL, regression(d, 0.0005, 30, 64, 0.3, d)  # 0.9995^480 = 79 % left
         yield f"batches d={d} rate=3", DIVERGED, regression(d, 3.0, 30, 64, 0.3, d)
     # Batches of 2 at 0.3/λ in 4 and 10 dimensions: lr·tr(H)/(2·2) = 0.3·5/4, 0.3·11/4 of the floor, and more.
@@ -174,6 +177,11 @@ def test_against_the_stable_limit(optimizer, limit):
         assert f"is {side} the stable limit" in text
         assert f"{share:.3g} of it" in text
         assert (run.loss < 1) == (side == "below")  # the limit is what it is said to be
+
+
+def test_validation_is_told_of():
+    text = str(diagnose({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.0, 2.5]}))
+    assert "the validation loss was least in epoch 2: 2; it ended at 2.5" in text
 
 
 def test_honest_about_little():
