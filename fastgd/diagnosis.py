@@ -155,12 +155,14 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     ('too small', 344)
     """
     owner = "diagnose"
-    run = _record(owner, result)
+    with np.errstate(all="ignore"):  # whatever the record of a run holds that went wrong
+        run = _record(owner, result)
     if lr is not None:
         run.lr = _check.number(owner, "lr", lr, _check.positive)
     if optimizer is not None:
         run.optimizer = optimizer
-    verdict, evidence, advice, needed = _judge(run)
+    with np.errstate(all="ignore"):
+        verdict, evidence, advice, needed = _judge(run)
     if run.val_loss is not None and np.isfinite(run.val_loss).any():
         best, end = int(np.nanargmin(run.val_loss)), run.val_loss[-1]
         evidence = [
@@ -239,7 +241,7 @@ def _record_of_path(owner, result):
         units = steps / lengths[:, None]
         cosine[1 : lengths.size] = (units[1:] * units[:-1]).sum(axis=1)
     return _Record(
-        loss, norm, cosine, math.nan, "step", n_params=path.shape[1], slope=float(np.linalg.norm(result.jac)),
+        loss, norm, cosine, math.nan, "step", n_params=path.shape[1], slope=np.float64(np.linalg.norm(result.jac)),
         true_norm=False, diverged=result.status == 4, at_zero=result.status == 0, n_steps=result.nit,
     )  # fmt: skip
 
@@ -261,7 +263,7 @@ def _judge(run):
         if nowhere and abs(first) > 1e-12:
             began = f"the gradient was zero where the run began, at a loss of {first:.4g}: a plateau, if not a minimum"
             return STUCK, [began], _OFF_A_PLATEAU, None
-        said = [f"the gradient reached zero: the loss went from {first:.4g} to {loss[-1]:.4g} in {loss.size} {unit}s"]
+        said = [f"the gradient reached zero: the loss went from {first:.4g} to {loss[-1]:.4g} in {_length(run)}"]
         if cosine < _OSCILLATES:
             said.append(f"successive gradients pointed against each other (mean cosine {cosine:.2f}): it overshot")
         return JUST_RIGHT, said, [], None
@@ -351,7 +353,12 @@ def _overshot(cosine):
 
 
 def _went(first, last, run):
-    return f"the loss went from {first:.4g} to {last:.4g} in {run.loss.size} {run.unit}s"
+    return f"the loss went from {first:.4g} to {last:.4g} in {_length(run)}"
+
+
+def _length(run):
+    n = run.loss.size if run.true_norm else run.n_steps  # a path has the start beside its steps
+    return f"{n} {run.unit}{'' if n == 1 else 's'}"
 
 
 def _oscillates(run):
@@ -445,7 +452,7 @@ def _uncertainty(a, b):
 
 def _mean(values):
     known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else math.nan
+    return known.mean() if known.size else np.float64(np.nan)  # whose overflow is infinite
 
 
 def _against(owner, sharpness, run):

@@ -211,3 +211,14 @@ def test_prints_itself_and_nothing_else(capsys):
     assert history == {"loss": [1.0, 0.9, 0.81, 0.729]}
     assert str(found) == repr(found)
     assert str(found).startswith("The learning rate: too small\n")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300, 0.0])
+def test_any_record_has_a_verdict_without_a_warning(bad):
+    rng = np.random.default_rng(0)
+    for rows in (1, 2, 3, 5, 20):
+        history = {
+            name: np.where(rng.random(rows) < 0.4, bad, rng.random(rows))
+            for name in ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step")
+        }
+        assert diagnose(history).verdict in VERDICTS
