@@ -15,6 +15,7 @@ from fastgd._registry import (
 from fastgd.clipping import ClipAdaptively, ClipByNorm, ClipByValue, clip_adaptively, clip_by_norm, clip_by_value
 from fastgd.curvature import sharpness
 from fastgd.derivation import derive
+from fastgd.diagnosis import Diagnosis, diagnose
 from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
 from fastgd.gradient_check import check_gradient
 from fastgd.gradients import value_and_grad
@@ -109,6 +110,7 @@ __all__ = [
     "CosineAnnealing",
     "CosineRestarts",
     "CyclicTriangular",
+    "Diagnosis",
     "ExponentialDecay",
     "FitResult",
     "Freeze",
@@ -149,6 +151,7 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
     "derive",
+    "diagnose",
     "eval_params",
     "exp",
     "expm1",

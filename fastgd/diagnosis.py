@@ -1,0 +1,480 @@
+"""`diagnose`: what the record of a run says about its learning rate."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastgd import _check
+from fastgd.batches import SEQUENTIAL
+from fastgd.curvature import Sharpness
+from fastgd.minimization import MinimizeResult
+from fastgd.optimizers import SGD, Momentum, Nesterov
+from fastgd.results import FitResult
+
+TOO_SMALL, JUST_RIGHT, OSCILLATING, DIVERGED, STUCK, NOISY, UNCLEAR = VERDICTS = (
+    "too small",
+    "just right",
+    "too large: oscillating",
+    "too large: diverged",
+    "stuck",
+    "noisy",
+    "unclear",
+)
+
+# At a floor of noise SGD's successive gradients have the correlation -lr·λ/2 (see `diagnose`): -0.5 at the best rate
+# 1/λ, -0.95 at 1.9/λ, less where directions of small curvature are mixed in. Between the two lies:
+_OSCILLATES = -0.6
+# A mode that contracts by 1 - lr·λ shrinks its gradient by |1 - lr·λ| a step. It flips its sign from lr·λ = 1 on; at
+# 1.7 and more it also keeps more than 0.7 of its size, as it does at 0.3 and less: overshooting is what makes it slow.
+_SLOW = 0.7
+# Of the fall, between the means of the third and the fourth quarter. An exponential that has a share r of its fall
+# still before it falls there by about r^(5/8) - r^(7/8): 2 % is r = 0.3 %, which the eye no longer sees in a picture.
+_STILL_FALLS = 0.02
+_LEFT = 1e-3  # of the fall: where an exponential is said to have arrived
+# lr·|g|²/4 is what the noise adds to the loss at the floor: "well above what a smaller rate reaches" is a quarter of
+# it, and a twentieth of the fall (a floor far below where the run began is no reason for a smaller rate).
+_SHARE_OF_FLOOR, _SHARE_OF_FALL = 0.25, 0.05
+_SURE = 5  # standard errors, by four blocks each with a line taken out: Student's t with four degrees of freedom
+_FLAT = 0.01  # of the first loss: a change that is none
+# |g|² / loss is 2λ on a bowl. A sigmoid or tanh that saturates multiplies g by its derivative: here 0.03 or
+# less.
+_SATURATED = 1e-3
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `diagnose` found; printing it tells it in words.
+
+    Attributes
+    ----------
+    verdict : str
+        "too small", "just right", "too large: oscillating", "too large: diverged", "stuck" (saturated, or flat from the
+        start), "noisy" (the batch is too small for the rate), or "unclear" (too little was recorded).
+    evidence : tuple of str
+        Sentences with numbers.
+    advice : tuple of str
+        What to try.
+    needed : float or None
+        Of a rate that is too small: how many epochs (or steps, see `unit`) the run would need in all until it is within
+        a thousandth of its fall from its floor; None where the record does not tell.
+    unit : str
+        "epoch" or "step": what a row of the record is.
+    """
+
+    verdict: str
+    evidence: tuple[str, ...]
+    advice: tuple[str, ...]
+    needed: float | None
+    unit: str
+
+    def __str__(self):
+        lines = [f"The learning rate: {self.verdict}"]
+        lines += [f"  - {sentence}" for sentence in self.evidence]
+        lines += [f"  Try: {sentence}" for sentence in self.advice]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+@dataclass
+class _Record:
+    """The record of a run, whatever it came from: a row an epoch or a step."""
+
+    loss: np.ndarray
+    norm: np.ndarray  # of the gradient, or what is in proportion to it; NaN where unknown
+    cosine: np.ndarray  # of successive gradients
+    lr: float  # the last rate; NaN where unknown
+    unit: str
+    steps: float = 1.0  # in a row; NaN where unknown
+    sequential: bool = False  # whether an epoch's batches are always the same
+    optimizer: Any = None
+    n_params: int = 1
+    freedom: int = 1  # of a batch's noise: as many as rows or parameters
+    slope: float = math.nan  # the gradient's norm at the end, where `norm` is only in proportion to it
+    true_norm: bool = True
+    val_loss: np.ndarray | None = None
+    diverged: bool = False
+    at_zero: bool = False  # ended since the gradient reached zero
+    n_steps: int = 1
+
+
+def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
+    """Tell from the record of a run whether its learning rate was too small, just right or too large, and why.
+
+    Parameters
+    ----------
+    result : FitResult, mapping or MinimizeResult
+        What `fit` returned; or its history, or any mapping of columns of one length with `loss` among them, of which
+        `grad_norm`, `grad_cosine`, `lr`, `val_loss`, `step` and `epoch` are used if they are there; or what
+        ``minimize(..., record=True)`` returned.
+    sharpness : Sharpness or float, optional
+        What `fastgd.sharpness` found, or the largest eigenvalue of the Hessian, λ: the rate is compared with the
+        largest stable one.
+    lr : float, optional
+        The learning rate, where the record does not have it.
+    optimizer : NamedTuple, optional
+        The optimiser, where the record does not have it.
+
+    Returns
+    -------
+    Diagnosis
+        `verdict`, `evidence`, `advice`, `needed`. Nothing is printed: ``print(diagnose(result))`` does that.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a result without a record, an empty history, columns that do not fit.
+
+    Notes
+    -----
+    On a quadratic a step multiplies the error along an eigenvector by 1 - lr·λ. So the loss is the same at 0.1/λ and at
+    1.9/λ, and the cosine of successive gradients is 1 at the one, -1 at the other. In this order:
+
+    1. *too large: diverged*: the loss is not finite, or ends above where it began, or grows while gradients alternate.
+    2. *just right*: the run ended since the gradient reached zero (*stuck* if it had moved nowhere by then).
+    3. *too large: oscillating*: the mean cosine is below -0.6 and the gradient shrinks by less than 0.3 a step.
+       With noise of variance σ² in the gradient, plain descent comes to rest at a cosine of -lr·λ/2.
+    4. *stuck*: the loss is flat from the start and |g|² is below a thousandth of it; *too small* where it is not.
+    5. *too small*: between the third and the last quarter the loss fell by more than 2 % of its fall, and by more than
+       chance. `needed` follows an exponential through the means of three equal parts.
+    6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above a
+       quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients the
+       fluctuation of the loss has to tell.
+    7. *just right*: it fell and flattened.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> from fastgd.problems import Bowl
+    >>> run = fastgd.minimize(Bowl(), [4.0], optimizer=fastgd.SGD(), lr=0.005, max_steps=50, record=True)
+    >>> found = fastgd.diagnose(run)
+    >>> found.verdict, round(found.needed)
+    ('too small', 344)
+    """
+    owner = "diagnose"
+    with np.errstate(all="ignore"):  # whatever the record of a run holds that went wrong
+        run = _record(owner, result)
+    if lr is not None:
+        run.lr = _check.number(owner, "lr", lr, _check.positive)
+    if optimizer is not None:
+        run.optimizer = optimizer
+    with np.errstate(all="ignore"):
+        verdict, evidence, advice, needed = _judge(run)
+    if run.val_loss is not None and np.isfinite(run.val_loss).any():
+        best, end = int(np.nanargmin(run.val_loss)), run.val_loss[-1]
+        evidence = [
+            *evidence,
+            f"the validation loss was least in {run.unit} {best + 1}: {run.val_loss[best]:.4g}; it ended at {end:.4g}",
+        ]
+    if sharpness is not None:
+        evidence = [*evidence, _against(owner, sharpness, run)]
+    return Diagnosis(verdict, tuple(evidence), tuple(advice), needed, run.unit)
+
+
+# What the record is.
+
+
+def _record(owner, result):
+    if isinstance(result, MinimizeResult):
+        return _record_of_path(owner, result)
+    history = result.history if isinstance(result, FitResult) else result
+    if not isinstance(history, Mapping):
+        raise TypeError(
+            f"{owner}: result must be what fit or minimize(..., record=True) returns, or a history with a column "
+            f"'loss', got {type(result).__name__}"
+        )
+    if "loss" not in history:
+        raise ValueError(f"{owner}: the history must have a column 'loss', it has {', '.join(map(repr, history))}")
+    names = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch")
+    columns = {name: _column(owner, name, history[name]) for name in names if name in history}
+    loss = columns["loss"]
+    for name, column in columns.items():
+        _check.same_length(owner, name, column, "loss", loss)
+    ended_badly = getattr(result, "status", None) == "diverged"
+    if loss.size == 0 and not ended_badly:
+        raise ValueError(f"{owner}: the history must have at least one row, it is empty")
+    unknown = np.full(loss.size, np.nan)
+    rates = columns.get("lr", unknown)
+    run = _Record(
+        loss=loss,
+        norm=columns.get("grad_norm", unknown),
+        cosine=columns.get("grad_cosine", unknown),
+        val_loss=columns.get("val_loss", unknown),
+        lr=float(rates[-1]) if rates.size else math.nan,
+        unit="step" if "step" in columns and "epoch" not in columns else "epoch",
+        steps=math.nan,
+        diverged=ended_badly,
+        n_steps=loss.size,
+    )
+    if "step" in columns and loss.size:
+        steps = columns["step"]
+        run.steps = float(np.median(np.diff(steps))) if loss.size > 1 else float(steps[0])
+        run.n_steps = steps[-1]
+    if isinstance(result, FitResult):
+        plan, watch = result.checkpoint.plan, result.checkpoint.watch
+        run.optimizer, run.n_params, run.n_steps = result.checkpoint.optimizer, result.params.size, result.n_steps
+        run.sequential = plan.order == SEQUENTIAL
+        run.freedom = min(plan.batch_size, run.n_params)
+        waited = watch.tol is not None and watch.waited >= watch.patience
+        run.at_zero = result.status == "converged" and plan.gtol >= 0 and not waited
+    return run
+
+
+def _column(owner, name, values):
+    if isinstance(values, list | tuple):  # JSON has null for NaN
+        values = [math.nan if value is None else value for value in values]
+    return np.array(_check.array(owner, f"history[{name!r}]", values, 1, np.float64))
+
+
+def _record_of_path(owner, result):
+    if result.path is None:
+        raise ValueError(f"{owner}: result must have a path: use minimize(..., record=True)")
+    path, loss = result.path.astype(np.float64), result.path_fun.astype(np.float64)
+    norm, cosine = np.full(loss.size, np.nan), np.full(loss.size, np.nan)
+    with np.errstate(all="ignore"):  # a path that diverges
+        steps = np.diff(path, axis=0)
+        lengths = np.linalg.norm(steps, axis=1)
+        norm[: lengths.size] = lengths
+        units = steps / lengths[:, None]
+        cosine[1 : lengths.size] = (units[1:] * units[:-1]).sum(axis=1)
+    return _Record(
+        loss, norm, cosine, math.nan, "step", n_params=path.shape[1], slope=np.float64(np.linalg.norm(result.jac)),
+        true_norm=False, diverged=result.status == 4, at_zero=result.status == 0, n_steps=result.nit,
+    )  # fmt: skip
+
+
+# What it says.
+
+
+def _judge(run):
+    loss, unit = run.loss, run.unit
+    finite = np.isfinite(loss)
+    if run.unit == "step" and run.diverged and run.n_steps == 0:
+        return UNCLEAR, ["the value was not finite at the start, before any step"], ["another start"], None
+    if run.diverged or not finite.all():
+        return _blown_up(run, finite)
+    first, last = loss[0], float(loss[-max(1, loss.size // 4) :].mean())
+    cosine = _mean(run.cosine)
+    if run.at_zero or run.norm[-1] == 0 or (not run.true_norm and run.slope == 0):
+        nowhere = (run.n_steps <= 1 and loss.size == 1) or (run.true_norm and run.norm[0] == 0)
+        if nowhere and abs(first) > 1e-12:
+            began = f"the gradient was zero where the run began, at a loss of {first:.4g}: a plateau, if not a minimum"
+            return STUCK, [began], _OFF_A_PLATEAU, None
+        said = [f"the gradient reached zero: the loss went from {first:.4g} to {loss[-1]:.4g} in {_length(run)}"]
+        if cosine < _OSCILLATES:
+            said.append(f"successive gradients pointed against each other (mean cosine {cosine:.2f}): it overshot")
+        return JUST_RIGHT, said, [], None
+    if loss.size == 1:
+        if cosine < _OSCILLATES and run.steps > 10:
+            return OSCILLATING, [_overshot(cosine)], _SMALLER, None
+        return UNCLEAR, [f"there is one {unit} only, of loss {first:.4g}: no trend"], [f"more {unit}s"], None
+
+    q = max(1, loss.size // 4)
+    second, third, fourth = (loss[loss.size - k * q : loss.size - (k - 1) * q or None] for k in (3, 2, 1))
+    alternates = _mean(run.cosine[-2 * q :]) < _OSCILLATES
+    rises = fourth.mean() > third.mean() + _SURE * _uncertainty(third, fourth)
+    accelerates = fourth.mean() - third.mean() > third.mean() - second.mean() if second.size else True
+    # Around a floor of noise above the start the loss rises too, but not on and on.
+    explodes = fourth.mean() > 2 * (second.mean() if second.size else first)
+    # Near 2/λ noise builds up too, to lr·σ²/(4(2 - lr·λ)); what the rate makes grow by itself grows at every step.
+    steadily = loss.size < 4 or _rises_steadily(loss[-2 * q :])
+    above = last > first + (1e3 if alternates else 0.2) * abs(first)
+    noise = _noise(run, first - last, cosine)
+    if (rises and alternates and accelerates and steadily) or (
+        above and ((explodes and (rises or not noise)) or (not noise and not alternates))
+    ):
+        said = [f"the loss rose from {loss.min():.4g} to {loss[-1]:.4g} (it began at {first:.4g})"]
+        return DIVERGED, said + ([_overshot(cosine)] if alternates else []), _MUCH_SMALLER, None
+
+    if _oscillates(run):
+        return OSCILLATING, [_overshot(cosine), _went(first, last, run)], _SMALLER, None
+
+    fall = first - last
+    sees_norm = np.isfinite(run.norm).any()
+    known = run.norm[np.isfinite(run.norm)]
+    shrank = bool(sees_norm and known[-q:].mean() < 0.5 * known[0])
+    squared = (run.slope if not run.true_norm else _mean(run.norm)) ** 2
+    if abs(fall) <= _FLAT * abs(first) and not shrank:
+        said = [f"the loss is flat from the start: {first:.6g}, and {last:.6g} at the end"]
+        if squared < _SATURATED * abs(first) or not sees_norm:
+            if sees_norm:
+                said.append(f"the gradient's norm is tiny beside it: {math.sqrt(squared):.3g}")
+            return STUCK, said, _OFF_A_PLATEAU, None
+        if cosine > 0.5:
+            said.append(f"successive gradients agree (mean cosine {cosine:.2f}): the steps lead nowhere yet")
+            return TOO_SMALL, said, _LARGER, _needed(loss, run)
+    late = _mean(run.cosine[-2 * q :])
+    if run.true_norm and run.steps == 1 and late < 0 and not shrank and np.std(loss[-2 * q :]) > _FLAT * abs(last):
+        said = [_overshot(late), "the full batch has no noise, yet the loss goes up and down"]
+        return OSCILLATING, said, _SMALLER, None
+    # At rest in noise the gradients of single steps correlate by -lr·λ/2; while they lead downhill they agree.
+    at_rest = run.steps == 1 and late < 0
+    drop = third.mean() - fourth.mean()
+    if not at_rest and drop > max(_STILL_FALLS * fall, _SURE * _uncertainty(third, fourth)) and drop > 0:
+        needed = _needed(loss, run)
+        said = [
+            f"the loss still falls: by {drop:.3g} between the third and the last quarter, {100 * drop / fall:.0f} % of "
+            f"its fall from {first:.4g} to {loss[-1]:.4g}"
+        ]
+        if cosine > 0:
+            said.append(f"successive gradients agree: their mean cosine is {cosine:.2f}")
+        said.append(
+            f"it would need about {needed:.0f} {unit}s in all, {needed - loss.size:.0f} more, to come within "
+            f"{100 * _LEFT:g} % of its fall"
+            if needed is not None
+            else f"no floor is in sight, so that the {unit}s that it would need cannot be told"
+        )
+        return TOO_SMALL, said, [*_LARGER, f"or more {unit}s"], needed
+    if noise:
+        return NOISY, noise, ["a larger batch, or a smaller rate, or one that decays (CosineAnnealing)"], None
+    return JUST_RIGHT, [_went(first, last, run) + ", and is flat in the last half"], [], None
+
+
+_LARGER = ["a rate three to ten times as large"]
+_SMALLER = ["half the rate, or less"]
+_MUCH_SMALLER = ["a rate ten times smaller; or clip=ClipByNorm(1.0), or a warmup"]
+_OFF_A_PLATEAU = ["smaller initial parameters and features scaled to variance 1; a loss that does not saturate"]
+
+
+def _blown_up(run, finite):
+    n = int(finite.sum())
+    if n:
+        said = f"the loss stopped being finite after {n} {run.unit}s; it began at {run.loss[finite][0]:.4g}"
+    else:
+        said = "no loss is finite: it diverged at once, unless data, start or objective hold NaN (then no rate helps)"
+    return DIVERGED, [said], _MUCH_SMALLER, None
+
+
+def _overshot(cosine):
+    return f"successive gradients point against each other: their mean cosine is {cosine:.2f}; each step overshoots"
+
+
+def _went(first, last, run):
+    return f"the loss went from {first:.4g} to {last:.4g} in {_length(run)}"
+
+
+def _length(run):
+    n = run.loss.size if run.true_norm else run.n_steps  # a path has the start beside its steps
+    return f"{n} {run.unit}{'' if n == 1 else 's'}"
+
+
+def _oscillates(run):
+    """Whether gradients alternate for most of the run, and shrink slowly while they do."""
+    cosine, norm = run.cosine, run.norm
+    q = max(1, cosine.size // 4)
+    threshold = _OSCILLATES
+    # Without replacement the m batches of an epoch correlate by -1/(m - 1) at a minimum, whatever the rate: with two of
+    # them the mean cosine is -0.65 at the best rate, -0.85 at 1.9/λ. In one order always, two are opposite at any rate.
+    if 2 <= run.steps <= 4:
+        threshold = -math.inf if run.sequential else threshold - 0.8 / run.steps**2
+    whole, late = _mean(cosine), _mean(cosine[-2 * q :])
+    ok = norm[np.isfinite(norm) & (norm > 0)]
+    arrived = ok.size > 0 and ok[-q:].mean() < 1e-5 * ok.max()  # where rounding may alternate
+    shrinks = 1.0
+    if ok.size > 1 and run.steps == 1:  # by the slowest mode, which is what is left in the later half of the fall
+        end = int(np.flatnonzero(ok > 3 * np.median(ok[-q:])).max(initial=1)) if arrived else ok.size - 1
+        shrinks = (ok[end] / ok[end // 2]) ** (1 / (end - end // 2))
+    return (whole < threshold or (late < threshold and not arrived)) and shrinks > _SLOW
+
+
+def _noise(run, fall, cosine):
+    """Sentences on a floor that is high since the gradients are noisy; none where it is not."""
+    last_half = run.loss[-2 * max(1, run.loss.size // 4) :]
+    added, floor, spread = _added_by_noise(run), float(last_half.mean()), float(np.std(last_half))
+    noisy = added > _SHARE_OF_FLOOR * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and abs(cosine) < 0.9
+    if math.isnan(added):  # on a bowl at rest the excess is a sum of d squares, and varies by √(2/d) of its mean
+        added = spread * math.sqrt(run.n_params / 2)
+        noisy = spread > 0.1 * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and abs(cosine) < 0.9
+    if not noisy:
+        return []
+    return [
+        f"the loss fluctuates by {spread:.3g} around {floor:.4g} without a trend, successive gradients have a mean "
+        f"cosine of {cosine:.2f}",
+        f"the steps' noise adds about {added:.3g} to it, which a smaller rate would not",
+    ]
+
+
+def _added_by_noise(run):
+    """What noise adds to the loss at a floor, by the rate and the gradients; NaN where these are not known."""
+    q = max(1, run.norm.size // 4)
+    norm = math.sqrt(_mean(run.norm[-2 * q :] ** 2))
+    if run.steps != 1:  # the mean norm of many: with k degrees of freedom its square is less than the mean square
+        k = run.freedom
+        norm *= math.sqrt(k / 2) * math.exp(math.lgamma(k / 2) - math.lgamma((k + 1) / 2))
+    if not run.true_norm and math.isfinite(run.lr):
+        norm /= run.lr
+    elif not run.true_norm:
+        return math.nan
+    kind = run.optimizer
+    if kind is None or isinstance(kind, SGD | Momentum | Nesterov):
+        return run.lr / (1 - getattr(kind, "beta", 0.0)) * norm**2 / 4
+    return run.lr * math.sqrt(run.n_params) * norm / 4  # Σ|g_i| ≤ √d·|g|
+
+
+def _needed(loss, run):
+    """Rows until a thousandth of the fall is left, by the means of three equal parts of the last two thirds."""
+    w = 2 * loss.size // 9
+    if w == 0:
+        return None
+    a, b, c = (loss[loss.size - k * w : loss.size - (k - 1) * w or None].mean() for k in (3, 2, 1))
+    ratio = (b - c) / (a - b) if a > b else math.nan
+    if not 0 < ratio < 1:
+        return None
+    k = -math.log(ratio) / w
+    tail = loss[-w:]  # its mean is L∞ + A·e^(-kt)·(1 + e^-k + ...)/w at its first row
+    weight = float(np.exp(-k * np.arange(w)).mean())
+    height = (b - c) / (weight * (1 / ratio - 1))
+    bottom = float(tail.mean()) - height * weight
+    left = height * math.exp(-k * (w - 1)) / (loss[0] - bottom)
+    return loss.size - 1 + max(0.0, math.log(left / _LEFT) / k) if left > 0 else None
+
+
+def _rises_steadily(loss):
+    """Whether a part of a record grows like an exponential: by nearly every step, or on a line of its logarithms."""
+    if np.mean(np.diff(loss) > 0) > 0.9:
+        return True
+    t, levels = np.arange(loss.size), np.log(np.maximum(loss, 1e-300))
+    return levels.std() > 0.5 and np.corrcoef(t, levels)[0, 1] > 0.9
+
+
+def _uncertainty(a, b):
+    """The standard error of the difference between the means of two parts, by the spread of four blocks of each."""
+    if a.size < 4:
+        return 0.0
+    blocks = [[block.mean() for block in np.array_split(part, 4)] for part in (a, b)]
+    slope = np.arange(4) - 1.5
+    spread = [np.var(v - np.mean(v) - slope * (slope @ v) / 5) * 4 / 2 for v in map(np.array, blocks)]
+    return math.sqrt(sum(spread) / 4)
+
+
+def _mean(values):
+    known = values[np.isfinite(values)]
+    return known.mean() if known.size else np.float64(np.nan)  # whose overflow is infinite
+
+
+def _against(owner, sharpness, run):
+    """Where the rate lies relative to the largest stable one."""
+    value = sharpness.sharpness if isinstance(sharpness, Sharpness) else sharpness
+    value = _check.number(owner, "sharpness", value)
+    if value <= 0:
+        return f"the largest curvature is {value:.4g}: where none is positive, no rate is the largest stable one"
+    if not math.isfinite(run.lr):
+        return f"plain descent is stable below 2/λ = {2 / value:.4g}; the record does not have the rate (give lr=)"
+    kind = run.optimizer
+    beta = getattr(kind, "beta", 0.0)
+    if kind is None or isinstance(kind, SGD):
+        name, limit = "2/λ, plain descent's", 2 / value
+    elif isinstance(kind, Momentum) and kind.dampening == 0:
+        name, limit = "2(1 + β)/λ, momentum's", 2 * (1 + beta) / value
+    elif isinstance(kind, Nesterov):
+        name, limit = "2(1 + β)/((1 + 2β)λ), Nesterov's", 2 * (1 + beta) / (1 + 2 * beta) / value
+    else:
+        return (
+            f"the rate {run.lr:.4g} is {run.lr * value:.3g}/λ; plain descent's limit 2/λ does not hold for "
+            f"{type(kind).__name__}, whose own is not known"
+        )
+    side = "below" if run.lr < limit else "above"
+    return f"the rate {run.lr:.4g} is {side} the stable limit {limit:.4g} ({name}): {run.lr / limit:.3g} of it"

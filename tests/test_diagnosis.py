@@ -1,0 +1,224 @@
+"""`diagnose` on runs whose verdict theory gives: a step multiplies the error along an eigenvector by 1 - lr·λ."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from fastgd import SGD, Adam, Momentum, Nesterov, Neuron, diagnose, fit, minimize
+from fastgd.diagnosis import VERDICTS
+from fastgd.problems import Bowl
+
+SMALL, RIGHT, SWINGS, DIVERGED, STUCK, NOISY = VERDICTS[:6]
+
+
+def quadratic(curvatures, start, rate, steps, noise, seed):
+    """f = Σ λ_i x_i² / 2 by plain descent at rate/λ_max, noise in the gradient."""
+    curvatures, rng = np.asarray(curvatures, float), np.random.default_rng(seed)
+
+    def fun(x, grad):
+        grad[:] = curvatures * x + noise * rng.standard_normal(x.size)
+        return float(0.5 * (curvatures * x**2).sum())
+
+    return minimize(
+        fun, start, optimizer=SGD(), lr=rate / curvatures.max(), max_steps=steps, compile=False, record=True
+    )
+
+
+def regression(d, rate, epochs, batch_size, label_noise, seed, n=512, dtype=np.float64, optimizer=None):
+    """Linear regression on white features: the Hessian is 2·E[x xᵀ], with a column of ones for the bias."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)).astype(dtype)
+    y = (X @ rng.normal(size=d) + label_noise * rng.normal(size=n)).astype(dtype)
+    ones = np.column_stack([X, np.ones(n)])
+    sharpest = np.linalg.eigvalsh(2 * ones.T @ ones / n)[-1]
+    start = rng.normal(size=d + 1).astype(dtype) * 2
+    return fit(
+        Neuron(d, "identity"), X, y, optimizer=optimizer or SGD(), lr=float(rate / sharpest), batch_size=batch_size,
+        epochs=epochs, params=start, seed=seed,
+    )  # fmt: skip
+
+
+def neuron(activation, optimizer, lr, epochs, batch_size=32, seed=0, bias=None):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(256, 3))
+    z = X @ np.array([1.0, -1.0, 0.5]) + 0.3 * rng.normal(size=256)
+    y = np.tanh(z) if activation == "tanh" else (z > 0).astype(float)
+    params = None if bias is None else np.array([0.1, 0.1, 0.1, bias])
+    return fit(
+        Neuron(3, activation), X, y, optimizer=optimizer, lr=lr, batch_size=batch_size, epochs=epochs, params=params
+    )
+
+
+# By theory. 0.01/λ leaves 0.99^(2·50) = 37 % of the loss after 50 steps; 5,000 leave nothing. 0.5 and 1 arrive within
+# 60 steps at condition numbers up to 5. 1.9 and 1.99 alternate, and have kept a share of 0.9^60 and 0.99^60 of the
+# error after 60 steps, far above gtol. 2.01 grows by 1.01^200 = 7.3, 3 doubles at each step.
+STEPS = {0.01: 50, 0.5: 60, 1.0: 60, 1.9: 60, 1.99: 200, 2.01: 200, 3.0: 40}
+BY_RATE = {0.01: SMALL, 0.5: RIGHT, 1.0: RIGHT, 1.9: SWINGS, 1.99: SWINGS, 2.01: DIVERGED, 3.0: DIVERGED}
+
+
+def first_table():
+    for condition in (1.0, 5.0):
+        for d in (1, 2, 5):
+            curvatures = 3.0 * np.geomspace(1, 1 / condition, d)
+            for rate, verdict in BY_RATE.items():
+                # Noise of 0.01 leaves a floor of some 1e-5 of the first loss: all is as without it.
+                for noise in (0.0, 0.01):
+                    name = f"quadratic d={d} condition={condition} rate={rate} noise={noise}"
+                    yield name, verdict, quadratic(curvatures, np.full(d, 2.0), rate, STEPS[rate], noise, d)
+            # 1.99 with noise: it comes to rest swinging, at a mean cosine near -1, in one direction of d.
+            for noise in (0.1, 4.0):
+                name = f"quadratic d={d} condition={condition} rate=1.99 noise={noise}"
+                yield name, SWINGS, quadratic(curvatures, np.full(d, 2.0), 1.99, 400, noise, d)
+            # Noise of 4: the excess lr·|g|²/4 at the floor is of the size of the first loss.
+            for rate in (0.5, 1.0):
+                name = f"quadratic d={d} condition={condition} rate={rate} noise=4"
+                yield name, NOISY, quadratic(curvatures, np.full(d, 2.0), rate, 400, 4.0, d)
+            name = f"quadratic d={d} condition={condition} rate=0.01 steps=5000"
+            yield name, RIGHT, quadratic(curvatures, np.full(d, 2.0), 0.01, 5000, 0.0, d)
+    for d in (1, 4, 10):
+        for rate, verdict in BY_RATE.items():
+            yield f"full batch d={d} rate={rate}", verdict, regression(d, rate, STEPS[rate], None, 0.3, d)
+        # 8 batches of 64 an epoch, excess lr·tr(H)/(2·64) ≈ 2 % a dimension of the floor at most: just right.
+        for rate, epochs in ((0.5, 30), (0.2, 30)):
+            yield f"batches d={d} rate={rate}", RIGHT, regression(d, rate, epochs, 64, 0.3, d)
+        # Two, four and eight batches an epoch at 1.9/λ: in the steepest direction a cosine of -0.95.
+        for batch_size in (64, 128, 256):
+            yield f"batches of {batch_size} d={d} rate=1.9", SWINGS, regression(d, 1.9, 40, batch_size, 0.3, d)
+        yield f"batches d={d} rate=0.0005", SMALL, regression(d, 0.0005, 30, 64, 0.3, d)  # 0.9995^480 = 79 % left
+        yield f"batches d={d} rate=3", DIVERGED, regression(d, 3.0, 30, 64, 0.3, d)
+    # Batches of 2 at 0.3/λ in 4 and 10 dimensions: lr·tr(H)/(2·2) = 0.3·5/4, 0.3·11/4 of the floor, and more.
+    for d in (4, 10):
+        yield f"noisy d={d}", NOISY, regression(d, 0.3 if d == 4 else 0.15, 30, 2, 1.0, d)
+    # The sigmoid's derivative at z = ±12 is 6e-6, that of tanh at 25 is 0: no step gets anywhere.
+    for bias in (-12.0, 12.0, 25.0):
+        yield f"saturated sigmoid {bias}", STUCK, neuron("sigmoid", SGD(), 0.1, 20, bias=bias)
+        yield f"saturated tanh {bias}", STUCK, neuron("tanh", SGD(), 0.1, 20, bias=bias)
+    yield "tanh Adam", RIGHT, neuron("tanh", Adam(), 0.03, 60)
+    yield "tanh SGD", RIGHT, neuron("tanh", SGD(), 0.3, 60)
+    yield "tanh Momentum", RIGHT, neuron("tanh", Momentum(), 0.03, 60)
+    yield "tanh too small", SMALL, neuron("tanh", SGD(), 1e-3, 20)
+    yield "sigmoid Adam", RIGHT, neuron("sigmoid", Adam(), 0.1, 100)
+    yield "sigmoid Adam too small", SMALL, neuron("sigmoid", Adam(), 1e-4, 20)
+    yield "identity Adam", RIGHT, regression(4, 1.0, 60, 32, 0.3, 4, optimizer=Adam())
+    yield "identity Momentum", RIGHT, regression(4, 0.1, 60, 64, 0.3, 4, optimizer=Momentum())
+
+
+def second_table():
+    """Other dimensions, spectra, starts, rates between the cells, both dtypes: nothing was chosen by its results."""
+    rng = np.random.default_rng(2026)
+    # As above; 1.85 to 1.98 keep more than 0.8 of the error a step.
+    cells = [(0.005, 0.02, 40, SMALL), (0.4, 1.3, 100, RIGHT), (1.85, 1.98, 60, SWINGS), (2.03, 3.5, 150, DIVERGED)]
+    for k in range(30):
+        d, condition = int(rng.integers(1, 12)), rng.uniform(1, 4)
+        curvatures = 10 ** rng.uniform(-2, 2) * np.sort(rng.uniform(1 / condition, 1, d))
+        for low, high, steps, verdict in cells:
+            rate = rng.uniform(low, high)
+            start = rng.normal(size=d) + np.sign(rng.normal(size=d))
+            yield f"#{k} d={d} rate={rate:.3g}", verdict, quadratic(curvatures, start, rate, steps, 0.0, k)
+    for k in range(8):
+        d, dtype = int(rng.integers(1, 9)), (np.float32, np.float64)[k % 2]
+        for low, high, steps, verdict in cells:
+            rate = rng.uniform(low, high)
+            name = f"fit #{k} d={d} {dtype.__name__} rate={rate:.3g}"
+            yield name, verdict, regression(d, rate, steps, None, rng.uniform(0, 1), k, dtype=dtype)
+        rate = rng.uniform(0.2, 0.6)
+        yield f"batches #{k} d={d} rate={rate:.3g}", RIGHT, regression(d, rate, 25, 64, 0.5, k, dtype=dtype)
+
+
+@pytest.mark.parametrize("table", [first_table, second_table])
+def test_right_on_what_theory_knows(table):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.filterwarnings("ignore", "fit: the run diverged", RuntimeWarning)
+        rows = [(name, verdict, diagnose(run)) for name, verdict, run in table()]
+    misses = [(name, verdict, found) for name, verdict, found in rows if found.verdict != verdict]
+    for name, verdict, found in misses:
+        print(f"{name}: expected {verdict!r}\n{found}")
+    print(f"{len(rows) - len(misses)} of {len(rows)} right")
+    assert len(misses) <= 0.05 * len(rows)
+
+
+def test_a_fall_known_by_theory():
+    # 0.98 a row; a thousandth of the fall to 1.5 is left after ln(1000) / -ln(0.98) rows.
+    for rows in (12, 50, 100):
+        found = diagnose({"loss": (1.5 + 3 * 0.98 ** np.arange(rows)).tolist()})
+        assert found.verdict == SMALL
+        assert found.needed == pytest.approx(np.log(1000) / -np.log(0.98), rel=1e-6)
+        assert f"about {found.needed:.0f} epochs" in str(found)
+
+
+def test_the_same_losses_told_apart_by_the_cosine():
+    losses = 0.81 ** np.arange(25)
+    norms = 0.9 ** np.arange(25)
+    cosine = np.r_[np.nan, np.ones(24)]
+    assert diagnose({"loss": losses, "grad_norm": norms, "grad_cosine": -cosine}).verdict == SWINGS
+    assert diagnose({"loss": losses, "grad_norm": norms, "grad_cosine": cosine}).verdict in (SMALL, RIGHT)
+
+
+def test_a_gradient_of_zero_is_just_right():
+    for rate in (0.1, 1.0, 1.9):
+        assert diagnose(quadratic([2.0, 2.0], [1.0, -1.0], rate, 10_000, 0.0, 0)).verdict == RIGHT
+    assert diagnose(quadratic([2.0], [0.0], 0.1, 10, 0.0, 0)).verdict == RIGHT
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "limit"), [(SGD(), 2.0), (Momentum(0.9), 3.8), (Nesterov(0.9), 3.8 / 2.8), (Adam(), None)]
+)
+def test_against_the_stable_limit(optimizer, limit):
+    if limit is None:
+        run = quadratic([4.0], [1.0], 0.1, 20, 0.0, 0)
+        assert "not known" in str(diagnose(run, sharpness=4.0, lr=0.1, optimizer=optimizer))
+        return
+    for share, side in ((0.98, "below"), (1.02, "above")):
+        run = regression(1, share * limit, 400, None, 0.0, 0, optimizer=optimizer)
+        rng = np.random.default_rng(0)
+        ones = np.column_stack([rng.normal(size=(512, 1)), np.ones(512)])
+        text = str(diagnose(run, sharpness=np.linalg.eigvalsh(2 * ones.T @ ones / 512)[-1]))
+        assert f"is {side} the stable limit" in text
+        assert f"{share:.3g} of it" in text
+        assert (run.loss < 1) == (side == "below")  # the limit is what it is said to be
+
+
+def test_validation_is_told_of():
+    text = str(diagnose({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.0, 2.5]}))
+    assert "the validation loss was least in epoch 2: 2; it ended at 2.5" in text
+
+
+def test_honest_about_little():
+    assert diagnose({"loss": [1.0]}).verdict == VERDICTS[6]
+    assert diagnose({"loss": [1.0] * 20}).verdict == STUCK
+    assert diagnose({"loss": [3.0, None, None]}).verdict == DIVERGED
+    assert "no loss is finite" in str(diagnose({"loss": [np.nan] * 5}))
+    for wrong, error, words in (
+        ({"loss": []}, ValueError, "at least one row"),
+        ({}, ValueError, "column 'loss'"),
+        ({"loss": [1.0, 2.0], "lr": [0.1]}, ValueError, "as many rows"),
+        (3, TypeError, "result must be"),
+        (minimize(Bowl(), [0.0]), ValueError, "record=True"),
+    ):
+        with pytest.raises(error, match=words):
+            diagnose(wrong)
+    with pytest.raises(ValueError, match="sharpness"):
+        diagnose({"loss": [1.0, 0.5]}, sharpness=np.nan)
+    with pytest.raises(ValueError, match="lr must be"):
+        diagnose({"loss": [1.0, 0.5]}, lr=-1)
+
+
+def test_prints_itself_and_nothing_else(capsys):
+    history = {"loss": [1.0, 0.9, 0.81, 0.729]}
+    found = diagnose(history)
+    assert capsys.readouterr().out == ""
+    assert history == {"loss": [1.0, 0.9, 0.81, 0.729]}
+    assert str(found) == repr(found)
+    assert str(found).startswith("The learning rate: too small\n")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300, 0.0])
+def test_any_record_has_a_verdict_without_a_warning(bad):
+    rng = np.random.default_rng(0)
+    for rows in (1, 2, 3, 5, 20):
+        history = {
+            name: np.where(rng.random(rows) < 0.4, bad, rng.random(rows))
+            for name in ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step")
+        }
+        assert diagnose(history).verdict in VERDICTS
