@@ -284,7 +284,7 @@ def _judge(run):
     above = last > first + (1e3 if alternates else 0.2) * abs(first)
     noise = _noise(run, first - last, cosine)
     if (rises and alternates and accelerates and steadily) or (
-        above and ((explodes and (rises or not noise)) or (not noise and not alternates))
+        above and ((explodes and (rises or steadily or not noise)) or (not noise and not alternates))
     ):
         said = [f"the loss rose from {loss.min():.4g} to {loss[-1]:.4g} (it began at {first:.4g})"]
         return DIVERGED, said + ([_overshot(cosine)] if alternates else []), _MUCH_SMALLER, None
@@ -328,6 +328,12 @@ def _judge(run):
             else f"no floor is in sight, so that the {unit}s that it would need cannot be told"
         )
         return TOO_SMALL, said, [*_LARGER, f"or more {unit}s"], needed
+    if noise and run.unit == "epoch" and run.steps == 1:
+        said = [
+            *noise[:1],
+            "one step an epoch, of the full batch, has no noise: the rate makes the loss go up and down",
+        ]
+        return OSCILLATING, said, _SMALLER, None
     if noise:
         return NOISY, noise, ["a larger batch, or a smaller rate, or one that decays (CosineAnnealing)"], None
     return JUST_RIGHT, [_went(first, last, run) + ", and is flat in the last half"], [], None
