@@ -84,7 +84,7 @@ class Exploration:
     >>> run.step(), run.x, run.message
     (True, array([3.2]), 'Taking steps downhill: the loss fell from 16.00 to 10.24.')
     >>> run.run(), run.message
-    (75, 'At a minimum: the gradient is 0 to six digits, and the curvature is positive.')
+    (71, 'At a minimum: the gradient is 0 to six digits, and the curvature is positive.')
     """
 
     def __init__(self, objective=_BOWL, *, optimizer=_SGD, lr=None, start=None, args=(), jac=None, compile=True):
@@ -199,9 +199,12 @@ class Exploration:
         try:
             with np.errstate(all="ignore"):
                 eigenvalues = np.linalg.eigvalsh(hessian(lambda at: self._evaluate(at)[1], x))
-        except np.linalg.LinAlgError:  # not finite
+        except np.linalg.LinAlgError:
             return math.nan, math.nan
-        return float(eigenvalues[0]), float(eigenvalues[-1])
+        if not np.isfinite(eigenvalues).all():
+            return math.nan, math.nan
+        lowest, highest = (float(f"{eigenvalue:.8g}") for eigenvalue in eigenvalues[[0, -1]])  # what differences give
+        return lowest, highest
 
     # What is shown.
 
@@ -337,7 +340,8 @@ def fmt(value):
         return f"{value}"
     if not 1e-4 <= size < 1e5:
         return re.sub(r"(e[+-])0+", r"\1", f"{value:.2e}")
-    return f"{value:.{max(2, 2 - math.floor(math.log10(size)))}f}"
+    exponent = int(f"{size:.2e}".partition("e")[2])  # of the rounded number: 0.9999 is written as 1.00
+    return f"{value:.{max(2, 2 - exponent)}f}"
 
 
 def fmt_setting(value):
