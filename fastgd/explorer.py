@@ -22,6 +22,12 @@ MOST_STEPS = 200  # of one `run`
 _SHARE = 0.2  # of 1 / curvature: the rate at which a new exploration begins
 _NEAR = 4.0  # how many times below the optimum a rate is still called near it
 
+OBJECTIVES = {  # by the names that the command line and the page give them
+    re.sub(r"\B([A-Z])", r"-\1", cls.__name__).lower(): cls
+    for cls in problems.GALLERY
+    if cls is not problems.LogisticRegression  # which needs data
+}
+
 _BOWL, _SGD = problems.Bowl(), SGD()
 
 
@@ -224,6 +230,13 @@ class Exploration:
         return x, state
 
     @property
+    def is_plain(self):
+        """Whether nothing but the β of the optimiser differs from its defaults: else the update has more terms."""
+        fields = self._optimizer._field_defaults
+        chosen = {field for field in fields if getattr(self._optimizer, field) != fields[field]}
+        return chosen <= {"beta", "beta1"}
+
+    @property
     def diverged(self):
         """Whether the run has left all bounds: no step follows."""
         far = FAR * max(1.0, np.abs(self._start).max())
@@ -260,12 +273,13 @@ class Exploration:
             return "At a saddle or a maximum: the gradient is 0 to six digits, but the curve bends down."
         if status == "ready":
             return f"At the start, where the loss is {now}. Take a step."
-        before = fmt(self.losses[-2])
+        before = self.losses[-2]
+        change = f"from {fmt(before)} to {now}" if fmt(before) != now else f"by {fmt(abs(self.loss - before))} to {now}"
         if status == "downhill":
-            return f"Taking steps downhill: the loss fell from {before} to {now}."
-        if self.loss > self.losses[-2]:
-            return f"Overshooting: the step led past the low point, and the loss rose from {before} to {now}."
-        return f"Overshooting: the step led past the low point; still the loss fell from {before} to {now}."
+            return f"Taking steps downhill: the loss fell {change}."
+        if self.loss > before:
+            return f"Overshooting: the step led past the low point, and the loss rose {change}."
+        return f"Overshooting: the step led past the low point; still the loss fell {change}."
 
     @property
     def equations(self):
@@ -273,7 +287,7 @@ class Exploration:
         x, state = self._ahead()
         names = ["x"] if x.size == 1 else [f"x{i + 1}" for i in range(x.size)]
         write = _WRITTEN.get(type(self._optimizer), _write_other)
-        if write is not _write_other and not _is_plain(self._optimizer):
+        if write is not _write_other and not self.is_plain:
             write = _write_other
         lines: list[str] = []
         for i, name in enumerate(names):
@@ -285,7 +299,7 @@ class Exploration:
         """Where the rate lies between slow and explosive."""
         optimal, limit, words = math.nan, math.inf, ""
         kind, curved = type(self._optimizer), self.curvature > AT_REST
-        if kind not in _WRITTEN or not _is_plain(self._optimizer):
+        if kind not in _WRITTEN or not self.is_plain:
             words = f"No rule from the curvature is known for {kind.__name__} with these options."
         elif not curved:
             words = "The curve does not bend up here: the curvature sets no limit."
@@ -364,11 +378,6 @@ def with_momentum(optimizer, momentum):
 
 def _momentum_field(optimizer):
     return next((field for field in ("beta", "beta1") if field in optimizer._fields), None)
-
-
-def _is_plain(optimizer):
-    """Whether nothing but the β of an optimiser differs from its defaults."""
-    return with_momentum(type(optimizer)(), getattr(optimizer, _momentum_field(optimizer) or "", 0.0)) == optimizer
 
 
 def _steps(n):

@@ -143,7 +143,8 @@ class Explorer:
         minima = self._landscape.minima
         minima = minima[((minima >= self._view[:, 0]) & (minima <= self._view[:, 1])).all(1)]
         if len(minima):
-            _style.star(ax, *self._coordinates(minima), "minimum")
+            xs, ys = self._coordinates(minima)
+            _style.star(ax, xs, ys, "minimum")
         style = {"color": _style.BLUE, "marker": "o", "markersize": 4, "linewidth": 1.3, "zorder": 3}
         (self._line,) = ax.plot([], [], label="path", **style)
         (self._ahead,) = ax.plot([], [], color=_style.VERMILION, linestyle="--", marker="o", markersize=7,
@@ -176,7 +177,7 @@ class Explorer:
         self.buttons_ = {}
         for i, (name, press) in enumerate({"step": self.step, "run": self.run, "reset": self.reset}.items()):
             button = Button(figure.add_axes((0.13 + 0.125 * i, 0.065, 0.11, 0.045)), name)
-            button.on_clicked(lambda event, press=press: press())
+            button.on_clicked(_pressed(press))
             self.buttons_[name] = button
         place = figure.add_axes((0.615, 0.045, 0.16, 0.032 * len(self._choices)))
         active = list(self._choices).index(type(run.optimizer).__name__)
@@ -254,10 +255,9 @@ class Explorer:
         ax, run, scale = self._scale_ax, self.exploration, self.exploration.scale
         ax.clear()
         ax.set_yticks([])
-        ax.set_xscale("log")
         edges, names = zones(scale)
         low, high = (edges[0], edges[-1]) if names else (run.lr / 100, run.lr * 100)
-        ax.set_xlim(low, high)
+        ax.set(xlim=(low, high), xscale="log")
         for left, right, name in zip(edges[:-1], edges[1:], names, strict=False):
             ax.axvspan(left, right, color=_ZONES[name], alpha=0.75, lw=0)
             ax.text(math.sqrt(left * right), 0.5, name, ha="center", va="center", fontsize=7.5,
@@ -273,6 +273,10 @@ class Explorer:
 
 
 _COLOURS = {"overshooting": "#9a6a00", "minimum": "#006b4f", "diverged": "#b34700", "saddle": "#9a6a00"}
+
+
+def _pressed(press):
+    return lambda event: press()
 
 
 def zones(scale):
