@@ -2,6 +2,7 @@
 
 import json
 from importlib import resources
+from typing import Any
 
 from fastgd import _check, problems
 from fastgd.explorer import OBJECTIVES, Exploration
@@ -87,7 +88,7 @@ def explorer_page(run=None, *, momentum=None):
 def _objective(name, n, run):
     """What the page knows about an objective of n parameters; None where there is none."""
     cls = OBJECTIVES[name]
-    problem = run.objective if type(run.objective) is cls else cls()
+    problem: Any = run.objective if type(run.objective) is cls else cls()
     try:
         known = problems.facts(problem, n)
     except ValueError:

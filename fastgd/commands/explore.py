@@ -150,8 +150,8 @@ def _summary(arguments, exploration):
     yield f"the rate here: {scale.zone}. {scale.words}"
     names = ["x"] if run.x.size == 1 else ["x1", "x2"]
     yield "".join(f"{name:>12}" for name in ("step", *names, *(f"d/d{name}" for name in names), "loss"))
-    for _ in range(_STEPS + 1):
+    while True:
         yield f"{run.n_steps:>12}" + "".join(f"{write(value):>12}" for value in (*run.x, *run.grads, run.loss))
-        if not (run.status not in ("minimum", "saddle") and run.step()):
+        if run.n_steps == _STEPS or not run.run(1):
             break
     yield run.message
