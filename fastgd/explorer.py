@@ -19,7 +19,7 @@ from fastgd.verbs import init_state
 AT_REST = 1e-6  # the largest component of a gradient that is called 0
 FAR = 1e9  # times the start's size (at least 1): beyond it a run has diverged
 MOST_STEPS = 200  # of one `run`
-_SHARE = 0.2  # of 1 / curvature: the rate at which a new exploration begins
+_SHARE = 0.2  # of 1 / curvature: the rate that is suggested
 _NEAR = 4.0  # how many times below the optimum a rate is still called near it
 
 OBJECTIVES = {  # by the names that the command line and the page give them
@@ -53,7 +53,7 @@ class Exploration:
     optimizer : NamedTuple
         A registered optimiser. The update is written out in full for `SGD`, `Momentum`, `Nesterov` and `Adam`.
     lr : float, optional
-        The learning rate, positive. By default about a fifth of 1 / curvature at the start; of Adam 0.1.
+        The learning rate, positive. By default what `suggested_lr` says.
     start : float or array_like of shape (n,), optional
         The starting point. By default the one that `fastgd.problems` knows.
     args, jac, compile
@@ -151,11 +151,28 @@ class Exploration:
         self.optimizer = with_momentum(self._optimizer, momentum)
 
     def suggested_lr(self):
-        """A rate at which to begin: a fifth of 1 / curvature at the start, to one digit; 0.1 of Adam."""
-        curvature = self.curvature if len(self.path) == 1 else self._eigenvalues(self._start)[1]
-        if isinstance(self._optimizer, Adam) or not curvature > 0:
+        """A rate at which to begin: 0.1 of Adam, else a fifth of 1 / curvature, to one digit.
+
+        The curvature is the largest in size at the start and, of an objective in `fastgd.problems`, on the way to the
+        nearest minimum.
+        """
+        if isinstance(self._optimizer, Adam):
             return 0.1
-        return float(f"{_SHARE / curvature:.0e}")
+        sizes = [abs(eigenvalue) for x in self._way() for eigenvalue in self._eigenvalues(x)]
+        if type(self.objective) in problems.GALLERY:
+            sizes.append(problems.facts(self.objective, self._start.size).sharpness)
+        sizes = [size for size in sizes if size > AT_REST]  # and no NaN
+        return float(f"{_SHARE / max(sizes):.0e}") if sizes else 0.1
+
+    def _way(self):
+        """Points from the start to the nearest minimum that is known, itself left out: it may be a corner."""
+        if type(self.objective) not in problems.GALLERY:
+            return [self._start]
+        minima = problems.facts(self.objective, self._start.size).minima
+        if not len(minima):
+            return [self._start]
+        nearest = minima[np.linalg.norm(minima - self._start, axis=1).argmin()]
+        return [self._start + share * (nearest - self._start) for share in np.linspace(0, 1, 8, endpoint=False)]
 
     # The run.
 
@@ -185,7 +202,9 @@ class Exploration:
     def _arrive(self, x):
         self.x = x
         self.loss, self.grads = self._evaluate(x)
-        self.lowest, self.curvature = self._eigenvalues(x)
+        self.lowest = self.curvature = math.nan
+        if not self.diverged:
+            self.lowest, self.curvature = self._eigenvalues(x)
         self.path.append(x.copy())
         self.losses.append(self.loss)
 
@@ -200,8 +219,6 @@ class Exploration:
             return math.nan, np.full_like(x, math.nan)
 
     def _eigenvalues(self, x):
-        if self.diverged:
-            return math.nan, math.nan
         try:
             with np.errstate(all="ignore"):
                 eigenvalues = np.linalg.eigvalsh(hessian(lambda at: self._evaluate(at)[1], x))
@@ -265,6 +282,10 @@ class Exploration:
         """What is going on, in a sentence."""
         status, now = self.status, fmt(self.loss)
         if status == "diverged":
+            if self.loss < self.losses[0]:
+                return (
+                    f"Diverged after {_steps(self.n_steps)}: the loss falls without end, there is no minimum this way."
+                )
             return f"Diverged after {_steps(self.n_steps)}: the rate is too large here. Lower it and reset."
         if status == "minimum":
             bend = "and the curvature is positive" if self.lowest > AT_REST else "and the curve is flat"

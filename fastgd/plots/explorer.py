@@ -1,6 +1,7 @@
 """The explorer: a window in which gradient descent is taken step by step."""
 
 import math
+import re
 import textwrap
 
 import numpy as np
@@ -138,22 +139,20 @@ class Explorer:
         else:
             self._landscape.curve(ax, self._view)
             _style.grid(ax)
-            ax.set(xlabel="x", ylabel="objective J(x)", ylim=ax.get_ylim())
+            ax.set(xlabel="x", ylabel="objective f(x)", ylim=ax.get_ylim())
         ax.set_xlim(self._view[0])
         minima = self._landscape.minima
         minima = minima[((minima >= self._view[:, 0]) & (minima <= self._view[:, 1])).all(1)]
         if len(minima):
             xs, ys = self._coordinates(minima)
             _style.star(ax, xs, ys, "minimum")
-        style = {"color": _style.BLUE, "marker": "o", "markersize": 4, "linewidth": 1.3, "zorder": 3}
+        style = {"color": _style.BLUE, "marker": "o", "markersize": 3.5, "linewidth": 1.3, "zorder": 3}
         (self._line,) = ax.plot([], [], label="path", **style)
         (self._ahead,) = ax.plot([], [], color=_style.VERMILION, linestyle="--", marker="o", markersize=7,
                                  fillstyle="none", markevery=[1], label="next step", zorder=4)  # fmt: skip
         (self._here,) = ax.plot([], [], color=_style.BLUE, marker="o", markersize=9, mec="white", linestyle="",
                                 label="x", zorder=5)  # fmt: skip
         (self._tangent,) = ax.plot([], [], color=_style.GREY, linewidth=1, linestyle=":", zorder=2)
-        if not flat:
-            self._tangent.set_label("slope")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1.005), ncols=5, frameon=False, fontsize="small",
                   borderaxespad=0, handlelength=1.8)  # fmt: skip
 
@@ -252,24 +251,26 @@ class Explorer:
         yield from _wrapped(run.scale.words)
 
     def _draw_scale(self):
+        """The zones, all of one width: on a logarithmic axis that of oscillation would be too narrow to be seen."""
         ax, run, scale = self._scale_ax, self.exploration, self.exploration.scale
         ax.clear()
-        ax.set_yticks([])
+        ax.set(yticks=[], xticks=[])
+        if scale.zone == "unknown":
+            ax.axis("off")
+            ax.set_title(f"rate {fmt_setting(run.lr)}: the curvature tells nothing", fontsize=9)
+            return
+        ax.axis("on")
         edges, names = zones(scale)
-        low, high = (edges[0], edges[-1]) if names else (run.lr / 100, run.lr * 100)
-        ax.set(xlim=(low, high), xscale="log")
-        for left, right, name in zip(edges[:-1], edges[1:], names, strict=False):
-            ax.axvspan(left, right, color=_ZONES[name], alpha=0.75, lw=0)
-            ax.text(math.sqrt(left * right), 0.5, name, ha="center", va="center", fontsize=7.5,
-                    transform=ax.get_xaxis_transform())  # fmt: skip
-        at = min(max(run.lr, low * 1.02), high / 1.02)
-        beyond = "" if at == run.lr else " (beyond the scale)"
-        ax.plot([at], [1.25], marker="v", color=_style.BLACK, markersize=9, clip_on=False,
+        ax.set_xlim(0, len(names))
+        for i, name in enumerate(names):
+            ax.axvspan(i, i + 1, color=_ZONES[name], alpha=0.75, lw=0)
+            ax.text(i + 0.5, 0.5, name, ha="center", va="center", fontsize=8.5, transform=ax.get_xaxis_transform())
+        inner = range(1, len(names))
+        ax.set_xticks(inner, labels=[fmt(edges[i]) for i in inner], fontsize=8)
+        at = np.interp(math.log(run.lr), np.log(edges), range(len(edges)))
+        ax.plot([at], [1.3], marker="v", color=_style.BLACK, markersize=9, clip_on=False,
                 transform=ax.get_xaxis_transform())  # fmt: skip
-        zone = "" if scale.zone == "unknown" else f": {scale.zone}"
-        ax.set_title(f"rate {fmt_setting(run.lr)}{zone}{beyond}", fontsize=9, pad=12)
-        _style.few_decades(ax.xaxis)
-        ax.tick_params(labelsize=8, which="both")
+        ax.set_title(f"rate {fmt_setting(run.lr)}: {scale.zone}", fontsize=9, pad=14)
 
 
 _COLOURS = {"overshooting": "#9a6a00", "minimum": "#006b4f", "diverged": "#b34700", "saddle": "#9a6a00"}
@@ -280,9 +281,7 @@ def _pressed(press):
 
 
 def zones(scale):
-    """Return the edges of the zones of a scale, and their names; of an unknown scale none."""
-    if scale.zone == "unknown":
-        return [], []
+    """Return the edges of the zones of a scale, and their names."""
     if math.isinf(scale.limit):
         edges = [scale.optimal / 100, scale.optimal / 4, scale.swing, scale.swing * 30]
         return edges, ["slow", "optimal", "oscillating"]
@@ -305,5 +304,8 @@ def _place(name):
     return list(OPTIMIZERS).index(name) if name in OPTIMIZERS else len(OPTIMIZERS)
 
 
-def _wrapped(text, width=48):
-    return textwrap.wrap(text, width, subsequent_indent="    " if "_new" in text or "=" in text[:4] else "")
+def _wrapped(text, width=50):
+    """Break a text into lines; an equation between its parts, not within 1 - β^t nor before its result."""
+    text = re.sub(r"(?<=\(1) - (?=[\d.]+\^)", "\N{NO-BREAK SPACE}-\N{NO-BREAK SPACE}", text)
+    text = re.sub(r" = (?=\S+$)", " =\N{NO-BREAK SPACE}", text)
+    return textwrap.wrap(text, width, subsequent_indent="    " if "_new" in text or text[1:5].find("=") >= 0 else "")
