@@ -321,7 +321,8 @@ class Exploration:
         optimal, limit, words = math.nan, math.inf, ""
         kind, curved = type(self._optimizer), self.curvature > AT_REST
         if kind not in _WRITTEN or not self.is_plain:
-            words = f"No rule from the curvature is known for {kind.__name__} with these options."
+            options = " with these options" if kind in _WRITTEN else ""
+            words = f"No rule from the curvature is known for {kind.__name__}{options}."
         elif not curved:
             words = "The curve does not bend up here: the curvature sets no limit."
         elif kind is Adam:

@@ -153,6 +153,8 @@ class Explorer:
         (self._here,) = ax.plot([], [], color=_style.BLUE, marker="o", markersize=9, mec="white", linestyle="",
                                 label="x", zorder=5)  # fmt: skip
         (self._tangent,) = ax.plot([], [], color=_style.GREY, linewidth=1, linestyle=":", zorder=2)
+        edge = {"boxstyle": "round", "facecolor": "white", "edgecolor": _style.BLUE}
+        self._beyond = ax.text(0.02, 0.97, "", transform=ax.transAxes, va="top", fontsize=9, bbox=edge, zorder=6)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1.005), ncols=5, frameon=False, fontsize="small",
                   borderaxespad=0, handlelength=1.8)  # fmt: skip
 
@@ -216,6 +218,10 @@ class Explorer:
         here, ahead = path[-1:], _style.finite(run.next_x[None])
         self._here.set_data(*self._coordinates(here))
         self._ahead.set_data(*self._coordinates(np.vstack([here, ahead])))
+        place = np.array([self.ax_.get_xlim(), self.ax_.get_ylim()])
+        here = np.ravel(self._coordinates(here))
+        inside = ((place[:, 0] <= here) & (here <= place[:, 1])).all()
+        self._beyond.set_text("" if inside else "x is beyond the frame")
         if run.x.size == 1:
             reach = 0.12 * np.ptp(self._view[0]) * np.array([-1, 1]) / math.hypot(1, self._slope())
             self._tangent.set_data(run.x[0] + reach, run.loss + reach * run.grads[0])
