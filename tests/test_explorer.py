@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.backend_bases import MouseEvent
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from pictures import misplaced
 
 import fastgd
 from fastgd import SGD, Adam, Momentum, Nesterov, RMSProp, problems
@@ -101,10 +102,10 @@ def test_updates_written_out(optimizer, first, second):
 def test_two_parameters_written_out():
     run = Exploration(problems.Booth(), optimizer=Momentum(), lr=0.01)
     assert run.equations == [
-        "v1_new = 0.9 (0.00) + (-114.00) = -114.00",
-        "x1_new = -5.00 - 0.01 (-114.00) = -3.86",
-        "v2_new = 0.9 (0.00) + (-126.00) = -126.00",
-        "x2_new = -5.00 - 0.01 (-126.00) = -3.74",
+        "v1_new = 0.9 (0.00) + (-124.00) = -124.00",
+        "x1_new = -5.00 - 0.01 (-124.00) = -3.76",
+        "v2_new = 0.9 (0.00) + (-128.00) = -128.00",
+        "x2_new = -5.00 - 0.01 (-128.00) = -3.72",
     ]
 
 
@@ -121,16 +122,17 @@ def test_curvature_at_a_minimum(name):
 # --- the scale
 
 
-def contraction(optimizer, lr, curvature, steps=400):
-    """How much nearer a bowl's bottom a step leads, in the long run."""
-    x, grads = np.array([1.0]), np.empty(1)
-    state = fastgd.init_state(optimizer, x)
-    sizes = []
-    for _ in range(steps):
-        grads[:] = curvature * x
-        fastgd.update(optimizer, lr, grads, state, x)
-        sizes.append(abs(x[0]))
-    return max(sizes[-20:]) ** (1 / steps)
+def contraction(optimizer, lr, curvature):
+    """How much nearer a bowl's bottom a step leads in the long run: the largest eigenvalue of a step, which is linear."""
+    columns = []
+    for x, velocity in ((1.0, 0.0), (0.0, 1.0)):
+        x, state = np.array([x]), fastgd.init_state(optimizer, np.zeros(1))
+        moving = hasattr(state, "velocity")
+        if moving:
+            state.velocity[:] = velocity
+        fastgd.update(optimizer, lr, curvature * x, state, x)
+        columns.append([x[0], state.velocity[0] if moving else 0.0])
+    return np.abs(np.linalg.eigvals(np.array(columns).T)).max()
 
 
 @pytest.mark.parametrize("curvature", [0.5, 20.0])
@@ -141,8 +143,9 @@ def test_the_limit_is_where_steps_begin_to_grow(optimizer, curvature):
     limit, optimal = run.scale.limit, run.scale.optimal
     assert contraction(optimizer, 0.98 * limit, curvature) < 1 < contraction(optimizer, 1.02 * limit, curvature)
     fastest = contraction(optimizer, optimal, curvature)
-    for share in (0.6, 0.8, 1.2):  # nothing is faster, but for the slow beginning of a double root
-        assert contraction(optimizer, share * optimal, curvature) > fastest - 0.005
+    for share in (0.5, 0.9, 1.1, 1.3):
+        assert contraction(optimizer, share * optimal, curvature) > fastest - 1e-6
+    assert contraction(optimizer, 0.9 * optimal, curvature) > fastest + 1e-3
 
 
 def _parabola(x, grad, a):
@@ -191,7 +194,7 @@ def test_an_honest_answer_where_the_curvature_tells_nothing(options, words):
         ({"lr": 0.9}, 1, "overshooting", "still the loss fell from 16.00 to 10.24"),
         ({"lr": 1.1}, 1, "overshooting", "the loss rose from 16.00 to 23.04"),
         ({"lr": 0.5}, 1, "minimum", "the gradient is 0 to six digits, and the curvature is positive"),
-        ({"lr": 3.0}, 200, "diverged", "Diverged after 14 steps: the rate is too large"),
+        ({"lr": 3.0}, 200, "diverged", "Diverged after 13 steps: the rate is too large"),
         ({"objective": problems.Saddle(), "start": [1.0, 0.0], "lr": 0.1}, 200, "saddle", "the curve bends down"),
         ({"objective": problems.Saddle(), "lr": 0.1}, 200, "diverged", "the loss falls without end"),
         ({"objective": problems.Beale(), "lr": 1e300}, 5, "diverged", "Diverged after 1 step:"),
@@ -285,14 +288,14 @@ def test_bad_settings():
     ):
         with pytest.raises(error, match=f"^Exploration: {name} must"):
             setattr(run, name, value)
-    with pytest.raises(ValueError, match="^Exploration: max_steps must"):
+    with pytest.raises(ValueError, match=r"^Exploration: max_steps must"):
         run.run(-1)
 
 
 @given(st.floats(allow_nan=False))
 def test_numbers_are_written_to_three_digits(value):
     text = fmt(value)
-    assert len(text) <= 9
+    assert len(text) <= 10
     if math.isfinite(value) and value:
         assert float(text) == pytest.approx(value, rel=0.0051, abs=0)
     assert float(fmt_setting(value)) == pytest.approx(value, rel=1e-5, abs=0)
@@ -384,27 +387,13 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("picture", PICTURES.values(), ids=PICTURES)
-def test_nothing_is_cut_off_or_written_over(picture):
+def test_nothing_is_cut_off_or_written_over(picture, monkeypatch):
     explorer, steps = picture()
     explorer.run(steps)
-    figure = explorer.figure_
-    figure.canvas.draw()
-    renderer, whole = figure.canvas.get_renderer(), figure.bbox
-    boxes = {}
-    for text in figure.findobj(Text):
-        if text.get_visible() and text.get_text().strip() and not text.get_clip_on():
-            boxes[text] = text.get_window_extent(renderer)
-    for text, box in boxes.items():
-        if text.axes is not None and not text.axes.axison and text.axes is explorer._scale_ax:
-            continue
-        assert whole.x0 - 1 <= box.x0 and box.x1 <= whole.x1 + 1, text  # noqa: PT018
-        assert whole.y0 - 1 <= box.y0 and box.y1 <= whole.y1 + 1, text  # noqa: PT018
-    long = [explorer._text, explorer._message, explorer._scale_ax.title]
-    for a, b in itertools.combinations(long, 2):
-        assert not boxes[a].overlaps(boxes[b]), (a, b)
+    assert misplaced(explorer.figure_, monkeypatch) == ([], [])
+    boxes = [text.get_window_extent() for text in (explorer._text, explorer._message)]
     for ax in [*(slider.ax for slider in explorer.sliders_.values()), explorer.ax_, explorer.choice_.ax]:
-        assert not ax.get_window_extent().overlaps(boxes[explorer._text])
-        assert not ax.get_window_extent().overlaps(boxes[explorer._message])
+        assert not any(ax.get_window_extent().overlaps(box) for box in boxes)
 
 
 def test_it_says_where_x_is_beyond_the_frame():
