@@ -123,7 +123,7 @@ def test_curvature_at_a_minimum(name):
 
 
 def contraction(optimizer, lr, curvature):
-    """How much nearer a bowl's bottom a step leads in the long run: the largest eigenvalue of a step, which is linear."""
+    """How much nearer a bowl's bottom a step leads in the long run: the largest eigenvalue of this linear map."""
     columns = []
     for x, velocity in ((1.0, 0.0), (0.0, 1.0)):
         x, state = np.array([x]), fastgd.init_state(optimizer, np.zeros(1))
@@ -296,9 +296,10 @@ def test_bad_settings():
 def test_numbers_are_written_to_three_digits(value):
     text = fmt(value)
     assert len(text) <= 10
-    if math.isfinite(value) and value:
+    if abs(value) < 1.79e308 and value:  # not what is rounded to infinity
         assert float(text) == pytest.approx(value, rel=0.0051, abs=0)
-    assert float(fmt_setting(value)) == pytest.approx(value, rel=1e-5, abs=0)
+    if abs(value) < 1.79e308:
+        assert float(fmt_setting(value)) == pytest.approx(value, rel=1e-5, abs=0)
 
 
 # --- the window

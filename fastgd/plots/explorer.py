@@ -141,6 +141,7 @@ class Explorer:
             _style.grid(ax)
             ax.set(xlabel="x", ylabel="objective f(x)", ylim=ax.get_ylim())
         ax.set_xlim(self._view[0])
+        ax.ticklabel_format(scilimits=(-3, 4))
         minima = self._landscape.minima
         minima = minima[((minima >= self._view[:, 0]) & (minima <= self._view[:, 1])).all(1)]
         if len(minima):
