@@ -74,7 +74,7 @@ def click(browser, name, times=1):
 
 
 def text(browser, name):
-    return browser.evaluate(f'document.getElementById("{name}").textContent')
+    return browser.evaluate(f'document.getElementById("{name}").textContent').replace("\N{NO-BREAK SPACE}", " ")
 
 
 # --- the file
@@ -165,7 +165,8 @@ def test_steps_are_those_of_python(browser, name, n, optimizer, opened):
         seen = browser.evaluate("""({
             path: s.path, losses: s.losses, next: s.next, g: s.g, curvature: [s.lowest, s.curvature], scale: scale(),
             status: status(), message: message(), lr: s.lr,
-            equations: [...document.querySelectorAll("#equations div")].map(div => div.textContent),
+            equations: [...document.querySelectorAll("#equations div")].map(
+                div => div.textContent.replaceAll("\\u00a0", " ")),
         })""")
         assert seen["lr"] == run.lr
         close = {"rtol": 1e-9, "atol": 1e-9}
