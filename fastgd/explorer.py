@@ -202,9 +202,7 @@ class Exploration:
     def _arrive(self, x):
         self.x = x
         self.loss, self.grads = self._evaluate(x)
-        self.lowest = self.curvature = math.nan
-        if not self.diverged:
-            self.lowest, self.curvature = self._eigenvalues(x)
+        self.lowest, self.curvature = self._eigenvalues(x)
         self.path.append(x.copy())
         self.losses.append(self.loss)
 
@@ -323,6 +321,8 @@ class Exploration:
         if kind not in _WRITTEN or not self.is_plain:
             options = " with these options" if kind in _WRITTEN else ""
             words = f"No rule from the curvature is known for {kind.__name__}{options}."
+        elif math.isnan(self.curvature):
+            words = "The curvature here is not finite: it tells nothing."
         elif not curved:
             words = "The curve does not bend up here: the curvature sets no limit."
         elif kind is Adam:
