@@ -20,6 +20,7 @@ AT_REST = 1e-6  # the largest component of a gradient that is called 0
 FAR = 1e9  # times the start's size (at least 1): beyond it a run has diverged
 MOST_STEPS = 200  # of one `run`
 _SHARE = 0.2  # of 1 / curvature: the rate that is suggested
+_STEEPEST = 1e100  # curvatures beyond it are called infinite
 _NEAR = 4.0  # how many times below the optimum a rate is still called near it
 
 OBJECTIVES = {  # by the names that the command line and the page give them
@@ -222,7 +223,7 @@ class Exploration:
                 eigenvalues = np.linalg.eigvalsh(hessian(lambda at: self._evaluate(at)[1], x))
         except np.linalg.LinAlgError:
             return math.nan, math.nan
-        if not np.isfinite(eigenvalues).all():
+        if not (np.abs(eigenvalues) < _STEEPEST).all():
             return math.nan, math.nan
         lowest, highest = (float(f"{eigenvalue:.8g}") for eigenvalue in eigenvalues[[0, -1]])  # what differences give
         return lowest, highest
