@@ -1,5 +1,6 @@
 """The explorer: its numbers against minimize and theory; its window by events of the mouse."""
 
+import gc
 import itertools
 import math
 import sys
@@ -353,6 +354,17 @@ def test_sliders():
     click(explorer, explorer.sliders_["momentum"].ax, across=0.5)
     assert run.momentum == pytest.approx(0.495, abs=0.01)
     assert f"rate {fmt_setting(run.lr)}: " in words_of(explorer)
+
+
+def test_a_figure_that_nobody_else_holds_is_alive():
+    explorer = drawn(lr=0.1, start=4.0)
+    run, figure, place = explorer.exploration, explorer.figure_, explorer.buttons_["step"].ax
+    del explorer
+    gc.collect()
+    x, y = place.transAxes.transform((0.5, 0.5))
+    for name in ("button_press_event", "button_release_event"):
+        MouseEvent(name, figure.canvas, x, y, button=1)._process()
+    assert run.n_steps == 1
 
 
 def test_the_choice_of_optimiser_keeps_momentum():

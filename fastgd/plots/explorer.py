@@ -105,6 +105,7 @@ class Explorer:
         """
         plt = _style.pyplot("Explorer")
         self.figure_ = plt.figure(figsize=(11, 7.5)) if figure is None else figure
+        self.figure_.explorer = self  # matplotlib keeps no widgets: they live as long as the figure
         self._draw_landscape()
         self._make_widgets()
         place = self.figure_.add_axes((0.615, 0.30, 0.375, 0.66))
