@@ -715,6 +715,16 @@ def test_explore_without_a_display_says_what_to_do(run, monkeypatch):
     assert_error(run("explore"), 'pip install "fastgd[plots]"')
 
 
+def test_explore_with_a_display_that_is_asked_for_in_vain(run, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+
+    def fails():
+        raise ImportError("Cannot load backend 'TkAgg'")
+
+    monkeypatch.setattr(plt, "figure", fails)
+    assert_error(run("explore"), "there is no display for a window")
+
+
 def test_explore_opens_a_window(run, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot")
     shown = []

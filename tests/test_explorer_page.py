@@ -187,11 +187,17 @@ def test_steps_are_those_of_python(browser, name, n, optimizer, opened):
 
 
 @pytest.fixture(scope="module")
-def opened(browser, tmp_path_factory):
-    """The page, opened once for a table of runs."""
+def plain_page(tmp_path_factory):
     file = tmp_path_factory.mktemp("page") / "explorer.html"
     file.write_text(explorer_page(), encoding="utf-8")
-    browser.open(file)
+    return file
+
+
+@pytest.fixture
+def opened(browser, plain_page):
+    """The page as it comes, opened anew only after a test that opened another."""
+    if browser.evaluate("location.href") != plain_page.as_uri():
+        browser.open(plain_page)
 
 
 def same_text(here, there):

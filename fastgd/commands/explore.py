@@ -108,16 +108,13 @@ def _check_display():
         from matplotlib import pyplot as plt
     except ImportError:
         raise ValueError('the window needs matplotlib: pip install "fastgd[plots]"; --html needs nothing') from None
-    plt.figure()  # makes matplotlib choose how to show windows
-    plt.close()
-    if matplotlib.get_backend().lower() not in {name.lower() for name in _interactive_backends()}:
-        raise ValueError("there is no display for a window: write --html explorer.html or --png explorer.png")
-
-
-def _interactive_backends():
-    from matplotlib.backends import BackendFilter, backend_registry
-
-    return backend_registry.list_builtin(BackendFilter.INTERACTIVE)
+    error = ValueError("there is no display for a window: write --html explorer.html or --png explorer.png")
+    try:
+        plt.close(plt.figure())  # makes matplotlib choose how to show windows
+    except ImportError:  # of what the user's settings ask for, and this machine cannot show
+        raise error from None
+    if matplotlib.get_backend().lower() in ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template"):
+        raise error
 
 
 def _draw(arguments, exploration):
