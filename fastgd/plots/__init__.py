@@ -2,6 +2,7 @@
 
 A display is made from results and never trains. Its `plot(ax=None)` draws, in a new figure or on axes of the caller's,
 keeps what it drew in attributes that end in `_`, and returns the display. matplotlib is imported by `plot`, not before.
+`Explorer` is a figure of its own, in which a run is taken step by step.
 """
 
 from fastgd.plots.explorer import Explorer
