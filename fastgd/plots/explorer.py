@@ -157,7 +157,7 @@ class Explorer:
         (self._tangent,) = ax.plot([], [], color=_style.GREY, linewidth=1, linestyle=":", zorder=2)
         edge = {"boxstyle": "round", "facecolor": "white", "edgecolor": _style.BLUE}
         self._beyond = ax.text(0.02, 0.97, "", transform=ax.transAxes, va="top", fontsize=9, bbox=edge, zorder=6)
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.005), ncols=5, frameon=False, fontsize="small",
+        ax.legend(loc="lower left", bbox_to_anchor=(0.07, 1.005), ncols=5, frameon=False, fontsize="small",
                   borderaxespad=0, handlelength=1.8)  # fmt: skip
 
     def _make_widgets(self):
