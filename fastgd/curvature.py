@@ -10,6 +10,7 @@ from fastgd._registry import ModelKernels, _registered
 from fastgd.gradients import value_and_grad
 from fastgd.objectives import MeanLoss, checked_args, prepare
 
+_STEP = 6e-6  # of differences: the cube root of float64's precision
 _NOISE = 1e-6  # of the largest curvature: what differences of gradients leave
 
 
@@ -124,12 +125,19 @@ def sharpness(
     )
 
 
+def hessian(gradient, at):
+    """Return the Hessian (n, n) at a point of few parameters, by central differences of gradients, 2n of them."""
+    h = _STEP * max(1.0, abs(at).max())
+    columns = [(gradient(at + h * e) - gradient(at - h * e)) / (2 * h) for e in np.eye(at.size)]
+    return (np.array(columns) + np.array(columns).T) / 2
+
+
 class _Curvature:
     """Hessian-vector products at a point, and the lowest curvature met on the way."""
 
     def __init__(self, owner, objective, args, at):
         self._owner, self._objective, self._args, self._at = owner, objective, args, at
-        self._h = 6e-6 * max(1.0, abs(at).max())  # the cube root of float64's precision
+        self._h = _STEP * max(1.0, abs(at).max())
         self.lowest, self.lowest_direction, self.probes = math.inf, np.zeros_like(at), 0
 
     def _gradient(self, x):

@@ -653,3 +653,108 @@ def test_lr_find_refuses_bad_input(run, arguments, words):
 def test_lr_find_says_what_to_install_for_pictures(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert_error(run("lr-find", "--png", "a.png"), '--png needs matplotlib: pip install "fastgd[plots]"')
+
+
+# --- explore
+
+
+def test_explore_writes_a_page_and_shows_the_first_steps(run, tmp_path):
+    path = tmp_path / "explorer.html"
+    code, out, err = run("explore", "--lr", "0.1", "--start", "4", "--html", path)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[:3] == [
+        "bowl, sgd, rate 0.1, from x = 4.00",
+        "the first update:",
+        "  x_new = 4.00 - 0.1 (8.00) = 3.20",
+    ]
+    assert lines[3].startswith("the rate here: slow.")
+    assert [line.split() for line in lines[4:7]] == [
+        ["step", "x", "d/dx", "loss"],
+        ["0", "4.00", "8.00", "16.00"],
+        ["1", "3.20", "6.40", "10.24"],
+    ]
+    assert lines[-3].split()[:2] == ["8", "0.671"]  # 4 · 0.8⁸
+    assert lines[-2] == "Taking steps downhill: the loss fell from 0.704 to 0.450."
+    assert lines[-1] == f"written: {path} (open it in any browser)"
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_explore_begins_as_it_is_told_to(run, tmp_path):
+    path = tmp_path / "explorer.html"
+    arguments = ["--objective", "rosenbrock", "--optimizer", "nesterov", "--momentum", "0.5", "--start", "-0.5,0.25"]
+    code, out, _ = run("explore", *arguments, "--lr", "1e-3", "--html", path)
+    assert code == 0
+    assert out.startswith("rosenbrock, nesterov, rate 0.001, from x = -0.500, 0.250\n")
+    page = path.read_text(encoding="utf-8")
+    assert '"optimizer": "nesterov", "lr": 0.001, "start": [-0.5, 0.25], "momentum": 0.5' in page
+
+
+def test_explore_stops_at_a_divergence(run, tmp_path):
+    code, out, _ = run("explore", "--lr", "1e5", "--html", tmp_path / "explorer.html")
+    assert code == 0
+    assert "Diverged after 2 steps: the rate is too large here." in out
+
+
+def test_explore_draws(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    path, page = tmp_path / "explorer.png", tmp_path / "explorer.html"
+    code, out, _ = run("explore", "--objective", "himmelblau", "--optimizer", "adam", "--png", path, "--html", page)
+    assert code == 0
+    assert out.splitlines()[-2:] == [f"written: {page} (open it in any browser)", f"drawn: {path}"]
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_explore_without_a_display_says_what_to_do(run, monkeypatch):
+    mpl = pytest.importorskip("matplotlib")
+    mpl.use("Agg")
+    assert_error(run("explore"), "there is no display for a window", "--html explorer.html", "--png explorer.png")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert_error(run("explore"), 'pip install "fastgd[plots]"')
+
+
+def test_explore_with_a_display_that_is_asked_for_in_vain(run, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+
+    def fails():
+        raise ImportError("Cannot load backend 'TkAgg'")
+
+    monkeypatch.setattr(plt, "figure", fails)
+    assert_error(run("explore"), "there is no display for a window")
+
+
+def test_explore_opens_a_window(run, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    shown = []
+    monkeypatch.setattr("matplotlib.get_backend", lambda: "TkAgg")
+    monkeypatch.setattr(plt, "show", lambda: shown.extend(plt.get_fignums()))
+    assert run("explore", "--objective", "booth", "--optimizer", "momentum")[0] == 0
+    assert len(shown) == 1
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--objective", "banana"], ["--objective must be one of bowl, ill-conditioned, rosenbrock", "got 'banana'"]),
+        (["--lr", "0"], ["--lr must be a positive number, got 0"]),
+        (["--lr", "-0.1"], ["--lr must be a positive number, got -0.1"]),
+        (["--lr", "nan"], ["--lr must be a positive number, got nan"]),
+        (["--lr", "inf"], ["--lr must be a positive number, got inf"]),
+        (["--momentum", "1"], ["--momentum must be a number in [0, 1), got 1"]),
+        (["--start", "1,2,3"], ["--start must be one number or two numbers for bowl, got 3"]),
+        (["--start", ","], ["--start must be one number or two numbers for bowl, got 0"]),
+        (["--objective", "booth", "--start", "1"], ["--start must be two numbers for booth, got 1"]),
+        (["--objective", "rosenbrock", "--start", "1"], ["--start must be two numbers for rosenbrock, got 1"]),
+        (["--start", "inf"], ["--start must be finite, got inf"]),
+        (["--start", "four"], ["argument --start: expected numbers separated by commas, got 'four'"]),
+        (["--optimizer", "newton"], ["argument --optimizer: invalid choice: 'newton'"]),
+        (["--html", "a.txt"], ["--html", ".html", "a.txt"]),
+        (["--html", "nowhere/a.html"], ["--html", "there is no folder 'nowhere'"]),
+        (["--png", "a.jpg"], ["--png", ".png", "a.jpg"]),
+    ],
+)
+def test_explore_refuses_bad_input(run, arguments, words):
+    assert_error(run("explore", *arguments), *words)

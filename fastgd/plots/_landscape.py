@@ -19,6 +19,7 @@ class Landscape:
 
     def __init__(self, owner, objective, n, args=(), jac=None, compile=True):
         compile = _check.boolean(owner, "compile", compile)
+        self._owner = owner
         self.args, self.n = checked_args(owner, args, compile), n
         self._facts = _facts(objective, n)
         at = np.zeros(n) if self._facts is None else self._facts.start
@@ -83,7 +84,7 @@ class Landscape:
         values = self.values(np.stack(np.meshgrid(xs, ys), axis=-1))
         levels = _levels(values)
         if levels is None:
-            raise ValueError("PathDisplay: the objective must be finite somewhere in the range that is drawn")
+            raise ValueError(f"{self._owner}: the objective must be finite somewhere in the range that is drawn")
         from matplotlib.colors import BoundaryNorm, ListedColormap
 
         shades = np.linspace(0.78, 0.99, len(levels) - 1)  # light, so that paths stand out
@@ -102,7 +103,7 @@ class Landscape:
         xs = np.linspace(view[0, 0], view[0, 1], _CURVE)
         values = self.values(xs[:, None])
         if np.isnan(values).all():
-            raise ValueError("PathDisplay: the objective must be finite somewhere in the range that is drawn")
+            raise ValueError(f"{self._owner}: the objective must be finite somewhere in the range that is drawn")
         return ax.plot(xs, values, color=_style.GREY, linewidth=1.2, label="f(x)", zorder=1)[0]
 
 

@@ -71,7 +71,7 @@ class PathDisplay:
         if any(path.shape[1] != n for path in self.paths):
             raise ValueError(f"{owner}: results must all have {n} parameters, as the first")
         self._landscape = Landscape(owner, objective, n, args, jac, compile)
-        self.bounds = None if bounds is None else _bounds(owner, bounds, n)
+        self.bounds = None if bounds is None else checked_bounds(owner, bounds, n)
 
     def plot(self, ax=None):
         """Draw the paths.
@@ -158,7 +158,8 @@ def _path(owner, result):
     return path
 
 
-def _bounds(owner, bounds, n):
+def checked_bounds(owner, bounds, n):
+    """Return the range of each of n parameters, an array (n, 2)."""
     bounds = np.array(_check.array(owner, "bounds", bounds, 2, np.float64))
     if bounds.shape != (n, 2) or not np.isfinite(bounds).all() or not (bounds[:, 0] < bounds[:, 1]).all():
         raise ValueError(f"{owner}: bounds must be {n} pairs (low, high) with low < high, got {bounds.tolist()}")

@@ -1,0 +1,154 @@
+"""Explore gradient descent step by step: in a window, as an HTML page or as a picture."""
+
+import argparse
+import math
+import os
+
+import numpy as np
+
+from fastgd import explorer, problems
+from fastgd.commands import _pictures, _setup
+from fastgd.explorer_page import explorer_page
+
+_STEPS = 8  # of the table
+
+
+def add_arguments(parser):
+    """Declare objective, method and what is made."""
+    parser.add_argument(
+        "--objective", default="bowl", metavar="NAME", help=f"{', '.join(explorer.OBJECTIVES)} (default: bowl)"
+    )
+    parser.add_argument("--optimizer", choices=_setup.OPTIMIZERS, default="sgd", help="(default: sgd)")
+    parser.add_argument("--lr", type=float, metavar="LR", help="the learning rate (default: one that suits the start)")
+    parser.add_argument(
+        "--start", type=_numbers, metavar="X[,X]", help="one number or two (default: where the literature begins)"
+    )
+    parser.add_argument(
+        "--momentum", type=float, default=0.9, metavar="BETA", help="of momentum, Nesterov and Adam (default: 0.9)"
+    )
+    parser.add_argument("--html", metavar="FILE.html", help="write a page for any browser, without a network")
+    parser.add_argument("--png", metavar="FILE.png", help="draw the window into a file (needs matplotlib)")
+
+
+def run(arguments):
+    """Print the first steps; write the page, the picture, or open the window."""
+    objective = _objective(arguments.objective)
+    for name, value, fits, words in (
+        ("--lr", arguments.lr, lambda lr: 0 < lr < math.inf, "a positive number"),
+        ("--momentum", arguments.momentum, lambda beta: 0 <= beta < 1, "a number in [0, 1)"),
+    ):
+        if value is not None and not fits(value):
+            raise ValueError(f"{name} must be {words}, got {value:g}")
+    _check_start(objective, arguments)
+    _pictures.check_png(arguments.png)
+    _check_html(arguments.html)
+    window = arguments.html is None and arguments.png is None
+    if window:
+        _check_display()
+    optimizer = explorer.with_momentum(_setup.OPTIMIZERS[arguments.optimizer](), arguments.momentum)
+    exploration = explorer.Exploration(objective, optimizer=optimizer, lr=arguments.lr, start=arguments.start)
+    print("\n".join(_summary(arguments, exploration)))
+    if arguments.html is not None:
+        page = explorer_page(exploration, momentum=arguments.momentum)
+        with open(arguments.html, "w", encoding="utf-8") as file:
+            file.write(page)
+        print(f"written: {arguments.html} (open it in any browser)")
+    if arguments.png is not None or window:
+        _draw(arguments, exploration)
+    return 0
+
+
+def _objective(name):
+    if name not in explorer.OBJECTIVES:
+        raise ValueError(f"--objective must be one of {', '.join(explorer.OBJECTIVES)}, got {name!r}")
+    return explorer.OBJECTIVES[name]()
+
+
+def _check_start(objective, arguments):
+    if arguments.start is None:
+        return
+    n = len(arguments.start)
+    fitting = []
+    for size in (1, 2):
+        try:
+            problems.facts(objective, size)
+        except ValueError:
+            continue
+        fitting.append(size)
+    if n not in fitting:
+        wanted = " or ".join({1: "one number", 2: "two numbers"}[size] for size in fitting)
+        raise ValueError(f"--start must be {wanted} for {arguments.objective}, got {n}")
+    if not np.isfinite(arguments.start).all():
+        raise ValueError(f"--start must be finite, got {','.join(f'{x:g}' for x in arguments.start)}")
+
+
+def _numbers(text):
+    try:
+        return [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers separated by commas, got {text!r}") from None
+
+
+def _check_html(path):
+    """Raise, before the work, if no page can be written at this path; None is no page."""
+    if path is None:
+        return
+    folder = os.path.dirname(path) or "."
+    if not path.lower().endswith((".html", ".htm")):
+        raise ValueError(f"--html: a name that ends in .html is expected, got {path!r}")
+    if not os.path.isdir(folder):
+        raise ValueError(f"--html: there is no folder {folder!r}")
+    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise ValueError(f"--html: {path!r} cannot be written")
+
+
+def _check_display():
+    try:
+        import matplotlib  # an extra, and slow to import
+        from matplotlib import pyplot as plt
+    except ImportError:
+        raise ValueError('the window needs matplotlib: pip install "fastgd[plots]"; --html needs nothing') from None
+    error = ValueError("there is no display for a window: write --html explorer.html or --png explorer.png")
+    try:
+        plt.close(plt.figure())  # makes matplotlib choose how to show windows
+    except ImportError:  # of what the user's settings ask for, and this machine cannot show
+        raise error from None
+    if matplotlib.get_backend().lower() in ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template"):
+        raise error
+
+
+def _draw(arguments, exploration):
+    from fastgd.plots import Explorer
+
+    how = {"optimizer": exploration.optimizer, "lr": exploration.lr, "start": exploration.start}
+    shown = Explorer(exploration.objective, momentum=arguments.momentum, **how)
+    if arguments.png is None:
+        from matplotlib import pyplot as plt
+
+        shown.plot()
+        plt.show()
+        return
+    from matplotlib.figure import Figure  # without pyplot, which would look for a screen
+
+    figure = Figure(figsize=(11, 7.5))
+    shown.plot(figure).run(_STEPS)
+    figure.savefig(arguments.png, dpi=150)
+    print(f"drawn: {arguments.png}")
+
+
+def _summary(arguments, exploration):
+    """The setting, the first steps, the update written out, and what is going on."""
+    write, run = explorer.fmt, exploration
+    start = ", ".join(map(write, run.start))
+    yield f"{arguments.objective}, {arguments.optimizer}, rate {explorer.fmt_setting(run.lr)}, from x = {start}"
+    yield "the first update:"
+    yield from (f"  {equation}" for equation in run.equations)
+    scale = run.scale
+    yield f"the rate here: {scale.zone}. {scale.words}"
+    names = ["x"] if run.x.size == 1 else ["x1", "x2"]
+    yield "".join(f"{name:>12}" for name in ("step", *names, *(f"d/d{name}" for name in names), "loss"))
+    while True:
+        yield f"{run.n_steps:>12}" + "".join(f"{write(value):>12}" for value in (*run.x, *run.grads, run.loss))
+        if run.n_steps == _STEPS or not run.run(1):
+            break
+    yield run.message
