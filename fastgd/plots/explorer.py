@@ -176,6 +176,7 @@ class Explorer:
         for i, (name, low, high, value, change) in enumerate(rows):
             place = figure.add_axes((0.13, 0.275 - 0.037 * i, 0.36, 0.03))
             self.sliders_[name] = slider = Slider(place, name, low, high, valinit=value, color=_style.BLUE)
+            slider.valtext.set_x(1.035)  # clear of the handle at the right end
             slider.on_changed(change)
         self.buttons_ = {}
         for i, (name, press) in enumerate({"step": self.step, "run": self.run, "reset": self.reset}.items()):
