@@ -3,6 +3,8 @@
 Every verb works in Python and inside `@njit` code; see the README for a tour.
 """
 
+import importlib
+
 from fastgd._check import finite, nonnegative, one_of, positive, unit_interval
 from fastgd._jit import njit
 from fastgd._registry import (
@@ -188,3 +190,10 @@ __all__ = [
     "update",
     "value_and_grad",
 ]
+
+
+def __getattr__(name):
+    """Import what most programs do without when it is first asked for."""
+    if name in ("explorer", "plots", "problems", "tables"):
+        return importlib.import_module(f"fastgd.{name}")
+    raise AttributeError(f"module 'fastgd' has no attribute {name!r}")

@@ -4,6 +4,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,10 @@ def test_examples_in_the_readme(tmp_path, monkeypatch):
 def test_what_is_public_is_documented(name):
     text = getattr(fastgd, name).__doc__ or ""
     assert ">>>" in text or len(text) > 100, f"{name} has no example"
+
+
+def test_the_modules_that_are_imported_when_asked_for():
+    program = "import fastgd; fastgd.problems.Bowl(); fastgd.plots.PathDisplay; fastgd.tables; fastgd.explorer"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with pytest.raises(AttributeError, match="module 'fastgd' has no attribute 'nothing'"):
+        fastgd.nothing  # noqa: B018
