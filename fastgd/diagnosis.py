@@ -254,8 +254,11 @@ def _judge(run):
     finite = np.isfinite(loss)
     if run.unit == "step" and run.diverged and run.n_steps == 0:
         return UNCLEAR, ["the value was not finite at the start, before any step"], ["another start"], None
-    if run.diverged or not finite.all():
+    if run.diverged or not finite.any() or not finite[-1]:
         return _blown_up(run, finite)
+    if not finite.all():  # epochs whose batches all were left out
+        run.loss, run.norm, run.cosine = loss[finite], run.norm[finite], run.cosine[finite]
+        loss = run.loss
     first, last = loss[0], float(loss[-max(1, loss.size // 4) :].mean())
     cosine = _mean(run.cosine)
     if run.at_zero or run.norm[-1] == 0 or (not run.true_norm and run.slope == 0):

@@ -172,7 +172,7 @@ class Exploration:
         minima = problems.facts(self.objective, self._start.size).minima
         if not len(minima):
             return [self._start]
-        nearest = minima[np.linalg.norm(minima - self._start, axis=1).argmin()]
+        nearest = minima[np.abs(minima - self._start).max(axis=1).argmin()]  # a square could overflow
         return [self._start + share * (nearest - self._start) for share in np.linspace(0, 1, 8, endpoint=False)]
 
     # The run.
@@ -281,6 +281,8 @@ class Exploration:
         """What is going on, in a sentence."""
         status, now = self.status, fmt(self.loss)
         if status == "diverged":
+            if self.n_steps == 0:
+                return "The loss or its gradient is not finite at the start. Choose another start."
             if self.loss < self.losses[0]:
                 return (
                     f"Diverged after {_steps(self.n_steps)}: the loss falls without end, there is no minimum this way."

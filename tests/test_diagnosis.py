@@ -222,3 +222,10 @@ def test_any_record_has_a_verdict_without_a_warning(bad):
             for name in ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step")
         }
         assert diagnose(history).verdict in VERDICTS
+
+
+def test_epochs_without_a_loss_are_passed_over():
+    loss = np.exp(-np.arange(40.0))
+    with_gaps = np.insert(loss, [3, 20], np.nan)
+    assert diagnose({"loss": with_gaps}).verdict == diagnose({"loss": loss}).verdict == "just right"
+    assert diagnose({"loss": np.append(loss, np.inf)}).verdict == "too large: diverged"
