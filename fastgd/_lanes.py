@@ -236,19 +236,19 @@ def transpose(typing_context, source, target):
 
 
 @intrinsic
-def scale_and_compare_many(typing_context, scale, previous, G, squares, products):
+def scale_and_compare_many(typing_context, scale, n_params, previous, G, squares, products):
     """Scale the gradients of many models in place, and compare them with those before, which they replace.
 
-    scale : a number; previous, G : C-ordered (n, models), a multiple of TILE of them. Written, of `models` elements:
-    squares, products: of each model's gradient with itself, and with the one before.
+    scale : a number; n_params : uint64; previous, G : C-ordered (n_params or more, models), models a multiple of TILE.
+    Written, of `models` elements: squares, products: of each model's gradient with itself, and with the one before.
     """
 
     def emit(context, builder, signature, arguments):
-        _, previous_type, G_type, squares_type, products_type = signature.args
-        before = _Models(context, builder, previous_type, arguments[1])
-        now = _Models(context, builder, G_type, arguments[2])
+        _, _, previous_type, G_type, squares_type, products_type = signature.args
+        before = _Models(context, builder, previous_type, arguments[2])
+        now = _Models(context, builder, G_type, arguments[3])
         out = [
-            data_pointer(context, builder, kind, arguments[3 + i])
+            data_pointer(context, builder, kind, arguments[4 + i])
             for i, kind in enumerate((squares_type, products_type))
         ]
         factor = now.splat(arguments[0])
@@ -256,7 +256,7 @@ def scale_and_compare_many(typing_context, scale, previous, G, squares, products
         def piece(lane, n_vectors):
             sums = _Sums(now, 2 * n_vectors)
             sums.begin()
-            with cgutils.for_range(builder, now.n_rows) as loop:
+            with cgutils.for_range(builder, arguments[1]) as loop:
                 for v in range(n_vectors):
                     lane_of_vector = builder.add(lane, i64(v * now.lanes))
                     place, old_place = now.place(loop.index, lane_of_vector), before.place(loop.index, lane_of_vector)
@@ -272,4 +272,4 @@ def scale_and_compare_many(typing_context, scale, previous, G, squares, products
         now.for_each_piece(piece)
         return context.get_dummy_value()
 
-    return types.none(G.dtype, previous, G, squares, products), emit
+    return types.none(G.dtype, types.uint64, previous, G, squares, products), emit

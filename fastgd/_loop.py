@@ -101,16 +101,8 @@ def train(
     while step < last_step and budget > 0:
         if low + done == 0 and (at[EPOCH] >= limits.epoch or written == history.shape[0]):
             break
-        # Windows of blocks are shuffled when their turn comes, a whole order before its first row is taken.
-        needed = min(low + plan.batch_size, n_rows) if plan.order == BLOCK_SHUFFLED else n_rows
-        while plan.order != SEQUENTIAL and at[FILLED] < needed and budget > 0:
-            count = plan.window if plan.order == BLOCK_SHUFFLED else FILLED_AT_ONCE
-            at[FILLED] = go_on_filling(
-                order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window, at[FILLED], count
-            )
-            if needed > FILLED_AT_ONCE:
-                budget -= count
-        if plan.order != SEQUENTIAL and at[FILLED] < needed:
+        budget, settled = settle_order(order, pool, plan, at, low, budget)
+        if not settled:
             break
         # Single rows, all but an epoch's last, where the model has a shorter way to go. In groups that begin at fixed
         # places, wherever chunks end: the first product of a group is rounded otherwise than those looked ahead for.
@@ -215,6 +207,26 @@ def train(
             break
     at[STEP], at[LOW], at[DONE], at[STEPS] = step, low, done, steps
     return status, written
+
+
+@kernel(merge=True)
+def settle_order(order, pool, plan, at, low, budget):
+    """Settle the places of an epoch's order that the batch from `low` on needs, a part at a time.
+
+    Returns what is left of the budget of rows, and whether all those places are settled.
+    """
+    if plan.order == SEQUENTIAL:
+        return budget, True
+    # Windows of blocks are shuffled when their turn comes, a whole order before its first row is taken.
+    needed = min(low + plan.batch_size, order.size) if plan.order == BLOCK_SHUFFLED else order.size
+    while at[FILLED] < needed and budget > 0:
+        count = plan.window if plan.order == BLOCK_SHUFFLED else FILLED_AT_ONCE
+        at[FILLED] = go_on_filling(
+            order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window, at[FILLED], count
+        )
+        if needed > FILLED_AT_ONCE:
+            budget -= count
+    return budget, at[FILLED] >= needed
 
 
 @kernel(merge=True)

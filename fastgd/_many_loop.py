@@ -19,7 +19,6 @@ from fastgd._loop import (
     DONE,
     EPOCH,
     FILLED,
-    FILLED_AT_ONCE,
     LAST_NORM,
     LOSS,
     LOW,
@@ -33,11 +32,11 @@ from fastgd._loop import (
     STEP,
     STEPS,
     WEIGHT,
+    settle_order,
     write_history,
 )
 from fastgd._registry import ModelKernels
 from fastgd._views import borrowed, borrowed_row, borrowed_slice, from_numbers, repeated
-from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.clipping.norms import largest, norm
 from fastgd.gradients import add_rows, ask_for_rows, rows_ahead, sum_of_weights
 from fastgd.updates import update
@@ -89,16 +88,8 @@ def train_side_by_side(model, like, rule, data, plan, limits, position, runs, st
 
     while active > 0 and budget > 0 and position[EPOCH] < limits.epoch and written < history.shape[1]:
         low = position[LOW]
-        needed = min(low + plan.batch_size, n_rows) if plan.order == BLOCK_SHUFFLED else n_rows
-        while plan.order != SEQUENTIAL and position[FILLED] < needed and budget > 0:
-            count = plan.window if plan.order == BLOCK_SHUFFLED else FILLED_AT_ONCE
-            position[FILLED] = go_on_filling(
-                order, pool, plan.order, plan.seed, position[EPOCH], plan.neighbours, plan.window, position[FILLED],
-                count,
-            )  # fmt: skip
-            if needed > FILLED_AT_ONCE:
-                budget -= count
-        if plan.order != SEQUENTIAL and position[FILLED] < needed:
+        budget, settled = settle_order(order, pool, plan, position, low, budget)
+        if not settled:
             break
 
         high = min(low + plan.batch_size, n_rows)
@@ -180,7 +171,7 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
     for block in range(np.uint64(lanes.W.shape[0])):
         G = borrowed_row(lanes.G, block)
         squares, products = borrowed_row(lanes.squares, block), borrowed_row(lanes.products, block)
-        scale_and_compare_many(scale, borrowed_row(lanes.previous, block), G, squares, products)
+        scale_and_compare_many(scale, n_params, borrowed_row(lanes.previous, block), G, squares, products)
         transpose(G, borrowed_row(lanes.grads, block))
         lengths = borrowed_slice(runs.lengths, block * width, width)
         for k in range(lengths.size):
