@@ -30,7 +30,8 @@ EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS, FILLED = range(9)
 # Places in `sums`: loss and weight of the batch under way; of the epoch's batches so far: loss, weight, gradient
 # norms, cosines between successive gradients; the norm of the last gradient; then room for what single rows add up to.
 BATCH_LOSS, BATCH_WEIGHT, LOSS, WEIGHT, NORM, COSINE, LAST_NORM, ROWS = range(8)
-N_SUMS = ROWS + 5
+ROW_TOTALS = 5
+N_SUMS = ROWS + ROW_TOTALS + SINGLE_ROWS
 
 HISTORY = ("step", "epoch", "loss", "grad_norm", "grad_cosine", "lr", "val_loss", "clipped", "skipped")
 
@@ -94,8 +95,8 @@ def train(
     last_step = limits.step if constant else min(limits.step, first_step + rates.size)
     ahead = rows_ahead(X)
     singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1 and descends_rows(model, optimizer, rule)
-    singly = singly and losses.size == 0
-    row_totals = borrowed_slice(sums, np.uint64(ROWS), np.uint64(N_SUMS - ROWS))
+    recorded = SINGLE_ROWS if losses.size > 0 else 0
+    row_totals = borrowed_slice(sums, np.uint64(ROWS), np.uint64(ROW_TOTALS + recorded))
     in_blocks = min(plan.batch_size, n_rows) > plan.block
 
     while step < last_step and budget > 0:
@@ -122,7 +123,8 @@ def train(
                 rows = borrowed_slice(order, np.uint64(low), np.uint64(size))
                 rate = np.uint64(0 if constant else step - first_step)
                 following_rates = borrowed_slice(rates, rate, np.uint64(rates.size) - rate)
-                row_totals[:] = 0
+                for i in range(ROW_TOTALS):
+                    row_totals[i] = 0
                 row_totals[4] = sums[LAST_NORM]
                 size = descend_rows(
                     model, optimizer, rule, following_rates, params, X, y, rows, scratch, previous, row_totals
@@ -133,6 +135,8 @@ def train(
                 sums[COSINE] += row_totals[2]
                 at[PAIRS] += np.int64(row_totals[3])
                 sums[LAST_NORM] = row_totals[4]
+                for i in range(min(size, losses.size - step)):
+                    losses[step + i] = row_totals[ROW_TOTALS + i]
                 step, low, steps, budget = step + size, low + size, steps + size, budget - size
                 if size == SINGLE_ROWS or step == last_step:
                     continue

@@ -10,7 +10,7 @@ from fastgd._loop import (
     EPOCH,
     HISTORY,
     LOW,
-    N_SUMS,
+    ROWS,
     RUNNING,
     SKIPPED,
     STEP,
@@ -185,7 +185,7 @@ def _arrays(numbers, lrs, params):
         grads=np.zeros((blocks * lanes, rows), T),
         status=np.full(n, RUNNING),
         at=np.zeros((9, blocks * lanes), np.int64),
-        sums=np.zeros((N_SUMS, blocks * lanes)),
+        sums=np.zeros((ROWS, blocks * lanes)),
         lengths=np.zeros(blocks * lanes),
         usable=np.zeros(blocks * lanes),
     )

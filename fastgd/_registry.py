@@ -223,6 +223,7 @@ def register_model(
         not finite. `previous` is the gradient of the step before, and becomes that of the last one. To `totals`
         it adds the losses, the gradients' norms, the cosines between successive ones (where both have a
         length) and the number of these; the fifth is the norm of the step before, and becomes the last one's.
+        Where `totals` has more room, the loss of each row is written after these five.
     scratch_of_many, add_losses_and_grads_of_many : callable, optional
         For `sweep`, where a row can serve many models at once better than one after the other:
         ``add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, G)`` does what `add_loss_and_grad`

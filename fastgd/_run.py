@@ -42,6 +42,10 @@ class Run:
         self.model, self.optimizer, self.rule = model, optimizer, rule
         self.plateau = schedule if isinstance(schedule, ReduceOnPlateau) else None
         self.schedule = schedule if self.plateau is None else self.plateau.schedule
+        self._last_step = _NO_LIMIT
+        if isinstance(schedule, np.ndarray):  # the rates of all steps; the loop looks for those of a group of rows
+            self._last_step = schedule.size
+            self.schedule = np.append(schedule, np.full(_loop.SINGLE_ROWS, schedule[-1]))
         self.plateau_state = new_plateau_state()
         self.data, self.plan, self.params, self.threads = data, plan, params, threads
         self.n_rows = data.order.size
@@ -99,7 +103,7 @@ class Run:
         """
         before = copies(self.arrays())
         started, rows_before = time.perf_counter(), self._rows_done()
-        status, written = self._chunk(Limits(self._chunk_rows, _NO_LIMIT, last_epoch))
+        status, written = self._chunk(Limits(self._chunk_rows, self._last_step, last_epoch))
         if status == _loop.NONFINITE_PARAMS or not np.isfinite(self.params).all():
             status, last_finite = _loop.NONFINITE_PARAMS, self.step
             while not np.isfinite(self.params).all():

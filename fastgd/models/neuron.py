@@ -67,6 +67,7 @@ GROUP = 4 * TILE  # rows whose forward halves are done before the first backward
 Z, TARGET, WEIGHT, DELTA, LOSS, SQUARE, PRODUCT = range(0, 7 * GROUP, GROUP)
 _TILE = np.uint64(TILE)
 _GROUP_NUMBERS = 3 << 11  # of X in a group at most, so that the backward half finds the rows in the nearest cache
+_TOTALS = np.uint64(5)  # what single rows add up to; where there is more room, their losses come after
 _SINGLY = np.uint64(2)  # so many rows left over are faster one by one than as a tile
 
 
@@ -249,6 +250,9 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
         losses_and_deltas(model, params.dtype.type(0), k, lanes)
         norms, cosines, pairs = norms_and_cosines(lanes, k)
         totals[0] += sum_of_lanes(lanes, LOSS, k)
+        if np.uint64(totals.size) > _TOTALS:
+            for r in range(k):
+                totals[_TOTALS + r] = lanes[LOSS + r]
         totals[1] += norms
         totals[2] += cosines
         totals[3] += pairs
