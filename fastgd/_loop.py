@@ -28,7 +28,8 @@ STOP, RAISE, SKIP = range(3)  # policies for a gradient that is not finite
 # how many places of the epoch's order are filled.
 EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS, FILLED = range(9)
 # Places in `sums`: loss and weight of the batch under way; of the epoch's batches so far: loss, weight, gradient
-# norms, cosines between successive gradients; the norm of the last gradient; then room for what single rows add up to.
+# norms, cosines between successive gradients; the norm of the last gradient; then room for what single rows
+# add up to, and for their losses.
 BATCH_LOSS, BATCH_WEIGHT, LOSS, WEIGHT, NORM, COSINE, LAST_NORM, ROWS = range(8)
 ROW_TOTALS = 5
 N_SUMS = ROWS + ROW_TOTALS + SINGLE_ROWS

@@ -1,6 +1,7 @@
 """The arrays of many training runs over the same rows, and how they are advanced together: what `_run` is to one."""
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -45,12 +46,12 @@ class ManyRuns:
         else:
             self.scratch = kernels.scratch_of_many.py_func(model, self.lanes.W[0])
         self.position = np.zeros_like(self.runs.at[:, 0])
-        self._history = np.empty((len(lrs), 0, len(HISTORY)))
+        self._histories = [np.empty((len(lrs), 0, len(HISTORY)))]  # of the chunks
         self._chunk_rows = max(1, _FIRST_WORK // (len(lrs) * (self.runs.n_params + 32)))
         self._tol, self._patience = tol, patience
         self._best, self._waited = np.full(len(lrs), np.inf), np.zeros(len(lrs), np.int64)
         self._looked_at = 0  # epochs
-        self._evaluation = _arrays(numbers, lrs, params)  # for the losses of rows held out
+        self._evaluation: Any = None if held_out is None else _arrays(numbers, lrs, params)
         self.best_validation = np.full(len(lrs), np.inf)
         self._best_params: np.ndarray | None = None
 
@@ -101,7 +102,8 @@ class ManyRuns:
             Limits(self._chunk_rows, _NO_LIMIT, last_epoch), self.position, self.runs, self.states, self.lanes,
             self.scratch, history,
         )  # fmt: skip
-        self._history = np.concatenate([self._history, history[:, :written]], axis=1)
+        if written:
+            self._histories.append(history[:, :written].copy())
         rows = self._rows_done() - rows_before
         if rows:  # none where the chunk was spent on an order
             aim = rows * seconds / max(time.perf_counter() - started, 1e-9)
@@ -113,12 +115,13 @@ class ManyRuns:
     def _look(self, interrupts):
         """Look at the losses of the epoch just completed, those of the rows held out if there are any."""
         running = self.runs.at[EPOCH, : self.n_runs] == self.epoch
-        losses = self._history[:, -1, HISTORY.index("loss")]
+        last = self._histories[-1][:, -1]
+        losses = last[:, HISTORY.index("loss")]
         if self.held_out is not None:
             losses = self._validation_losses(interrupts)
             if losses is None:
                 return
-            self._history[running, -1, HISTORY.index("val_loss")] = losses[running]
+            last[running, HISTORY.index("val_loss")] = losses[running]
             best = running & (losses < self.best_validation)
             self.best_validation[best] = losses[best]
             evaluated = self._evaluation[0].params[: self.n_runs, : self.runs.n_params]
@@ -163,8 +166,8 @@ class ManyRuns:
         at, sums = self.runs.at.copy(), self.runs.sums.copy()
         under_way = (at[STEPS] + at[SKIPPED] > 0)[: self.n_runs]
         history = np.full((self.n_runs, int((self.n_epochs + under_way).max()), len(HISTORY)), np.nan)
-        n_rows = min(history.shape[1], self._history.shape[1])
-        history[:, :n_rows] = self._history[:, :n_rows]
+        completed = np.concatenate(self._histories, axis=1)[:, : history.shape[1]]
+        history[:, : completed.shape[1]] = completed
         for k in np.flatnonzero(under_way):
             row = at[EPOCH, k]
             at[EPOCH, k] += 1

@@ -2,7 +2,6 @@
 
 import math
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,10 +29,11 @@ from fastgd._descent import (
 )
 from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
+from fastgd._progress import bar
 from fastgd._threads import run_all, usable
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
-from fastgd.minimization import CHUNK_SECONDS, Run, bar, checked_box, checked_rules, starting_array
+from fastgd.minimization import CHUNK_SECONDS, Run, checked_box, checked_rules, starting_array
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam
 from fastgd.verbs import PASTED, init_state
@@ -270,7 +270,7 @@ def minimize_many(
         nfev=np.zeros(n_problems, np.int64),
         status=np.full(n_problems, RUNNING),
     )
-    with Interrupts() as interrupts, bar(n_problems, "problem") if progress else nullcontext() as shown:
+    with Interrupts() as interrupts, bar(progress, n_problems, "problem") as shown:
         team = _Team(objective, args, optimizer, lr, rules, box, X0, results, interrupts, callback, shown)
         if compile:
             team.run(threads)

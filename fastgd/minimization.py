@@ -3,7 +3,6 @@
 import math
 import time
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,6 +34,7 @@ from fastgd._descent import (
 )
 from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
+from fastgd._progress import bar
 from fastgd._registry import OptimizerKernels, ScheduleKernels, kernels_for
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
@@ -380,7 +380,7 @@ def minimize(
     objective = prepare(owner, fun, jac, args, x, compile)
     with Interrupts() as interrupts:
         run = Run(objective, args, optimizer, lr, rules, box, x, record)
-        with bar(rules.max_steps, "step") if progress else nullcontext() as shown:
+        with bar(progress, rules.max_steps, "step") as shown:
             status = run.until_over(interrupts, callback, shown)
     message = _what_happened(status, run)
     if status == NONFINITE:
@@ -476,13 +476,6 @@ def checked_box(owner, bounds, x):
         if not low <= high:
             raise ValueError(f"{owner}: bounds[{i}] must have low <= high, got ({low}, {high})")
     return Box(lower, upper)
-
-
-def bar(total, unit):
-    """A progress bar."""
-    from tqdm.auto import tqdm  # takes longer to import than a short run
-
-    return tqdm(total=total, unit=unit)
 
 
 # A run under way.

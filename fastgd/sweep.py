@@ -4,7 +4,6 @@ import functools
 import itertools
 import math
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from fastgd import _check
 from fastgd._interrupt import Interrupts
 from fastgd._loop import CONVERGED, HISTORY, RUNNING
 from fastgd._many_runs import ManyRuns
+from fastgd._progress import bar
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._run import flat
 from fastgd._setup import MOST, initial_params, prepare
@@ -225,16 +225,16 @@ def sweep(
                 patience,
             )
             parts.append((chosen, runs))
-        with _bar(progress, epochs * len(parts)) as bar:
+        with bar(progress, epochs * len(parts), "epoch") as shown:
             deadline = started + max_seconds
             for k in range(0, len(parts), threads):
-                _run_until_over([runs for _, runs in parts[k : k + threads]], epochs, deadline, interrupts, bar)
+                _run_until_over([runs for _, runs in parts[k : k + threads]], epochs, deadline, interrupts, shown)
 
     ended_early = "interrupted" if interrupts.requested else "max_seconds"
     return _result(model, table, parts, epochs, ended_early, started)
 
 
-def _run_until_over(parts, epochs, deadline, interrupts, bar):
+def _run_until_over(parts, epochs, deadline, interrupts, shown):
     """Advance parts side by side, chunk after chunk."""
     while not interrupts.requested and time.perf_counter() < deadline:
         going = [runs for runs in parts if not runs.is_over(epochs)]
@@ -243,8 +243,8 @@ def _run_until_over(parts, epochs, deadline, interrupts, bar):
         before = sum(runs.epoch for runs in parts)
         seconds = min(_CHUNK_SECONDS, max(1e-3, deadline - time.perf_counter()))
         run_all([functools.partial(runs.advance, seconds, epochs, interrupts) for runs in going])
-        if bar is not None:
-            bar.update(sum(runs.epoch for runs in parts) - before)
+        if shown is not None:
+            shown.update(sum(runs.epoch for runs in parts) - before)
 
 
 def _groups(table, beginnings, one_pass, threads):
@@ -326,11 +326,3 @@ def _combinations(optimizer, grid):
             raise ValueError(f"sweep: grid[{name!r}] must be a sequence of one or more values, got {values!r}")
     changes = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     return [optimizer._replace(**change) for change in changes]
-
-
-def _bar(progress, epochs):
-    if not progress:
-        return nullcontext()
-    from tqdm.auto import tqdm  # takes longer to import than a short run
-
-    return tqdm(total=epochs, unit="epoch")

@@ -3,10 +3,10 @@
 import math
 import time
 import warnings
-from contextlib import nullcontext
 
 from fastgd import _check, _loop
 from fastgd._interrupt import Interrupts
+from fastgd._progress import bar
 from fastgd._registry import ScheduleKernels, kernels_for
 from fastgd._run import Checkpoint, Run, copies
 from fastgd._setup import MOST, prepare
@@ -168,9 +168,9 @@ def fit(
         watch = _Watch(tol, patience)
         if resume is not None:
             _go_on(run, resume, watch)
-        with _bar(run.epoch, epochs) if progress else nullcontext() as bar:
+        with bar(progress, epochs, "epoch", run.epoch) as shown:
             status, outcome = _run_until_over(
-                run, watch, held_out, epochs, started + max_seconds, callback, bar, interrupts
+                run, watch, held_out, epochs, started + max_seconds, callback, shown, interrupts
             )
 
     message = _what_happened(status, run, outcome)
@@ -195,7 +195,7 @@ def fit(
     )
 
 
-def _run_until_over(run, watch, held_out, epochs, deadline, callback, bar, interrupts):
+def _run_until_over(run, watch, held_out, epochs, deadline, callback, shown, interrupts):
     """Run chunk after chunk; return the status, and what the loop said last."""
     every_epoch = callback is not None or held_out is not None or watch.tol is not None or run.plateau is not None
     outcome = _loop.RUNNING
@@ -210,8 +210,8 @@ def _run_until_over(run, watch, held_out, epochs, deadline, callback, bar, inter
         status = "converged" if outcome == _loop.CONVERGED else None
         if run.epoch > watch.epoch and watch.is_over(run, held_out, interrupts):
             status = "converged"
-        if bar is not None:
-            _show(bar, run)
+        if shown is not None:
+            _show(shown, run)
         if callback is not None:
             try:
                 callback(Progress(run.epoch, run.step, run.running_loss(), run.last_lr(), run.evaluation_params()))
@@ -314,12 +314,6 @@ def _go_on(run, resume, watch):
     watch.go_on(before.watch)
 
 
-def _bar(epoch, epochs):
-    from tqdm.auto import tqdm  # takes longer to import than a short run
-
-    return tqdm(initial=epoch, total=epochs, unit="epoch")
-
-
-def _show(bar, run):
-    bar.set_postfix(loss=f"{run.running_loss():.4g}", refresh=False)
-    bar.update(run.epoch - bar.n)
+def _show(shown, run):
+    shown.set_postfix(loss=f"{run.running_loss():.4g}", refresh=False)
+    shown.update(run.epoch - shown.n)

@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastgd
+from fastgd.__main__ import main
 
 PACKAGE = Path(fastgd.__file__).parent
 TESTS = Path(__file__).parent
@@ -44,3 +46,34 @@ def python(cache_dir):
         return done
 
     return run
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*arguments):
+        """Return the exit code, standard output, standard error."""
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def spawn():
+    """Start the command line in processes of its own, which end with the test."""
+    processes = []
+
+    def spawn(*arguments, **options):
+        command = [sys.executable, "-m", "fastgd", *map(str, arguments)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        if os.name == "posix":  # what runs in a shell's background has been told to ignore Ctrl-C
+            options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        processes.append(subprocess.Popen(command, **pipes, text=True, encoding="utf-8", **options))
+        return processes[-1]
+
+    yield spawn
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()

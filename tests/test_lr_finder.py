@@ -476,3 +476,18 @@ def test_suggested_rates_train_nearly_as_well_as_the_best_of_a_grid(optimizer):
                 continue
             assert lr is not None, reason
             assert final_loss(lr) <= 1.1 * best + slack * found.losses[:10].mean(), (model, method, lr)
+
+
+@pytest.mark.parametrize("num_steps", [10, 64, 65, 150])
+def test_single_rows_the_short_way(num_steps):
+    """Plain descent on unweighted single rows has a way of its own; weights of 1 make it take the common one."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(70, 4))
+    y = X @ [1.0, 2.0, 3.0, 4.0]
+    options = {"optimizer": SGD, "batch_size": 1, "num_steps": num_steps, "start": 1e-5, "end": 1e-2}
+    neuron = fastgd.Neuron(4, "identity")
+    short = fastgd.lr_find(neuron, X, y, **options)
+    common = fastgd.lr_find(neuron, X, y, sample_weight=np.ones(70), **options)
+    assert short.status == common.status
+    np.testing.assert_array_equal(short.lrs, common.lrs)
+    np.testing.assert_allclose(short.losses, common.losses, rtol=1e-10)

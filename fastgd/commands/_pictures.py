@@ -1,6 +1,6 @@
 """Pictures that the subcommands write to files."""
 
-import os
+from fastgd.commands import _arguments
 
 _SIZE = 5.6, 4.4  # inches, of one
 
@@ -9,13 +9,7 @@ def check_png(path):
     """Raise, before the work, if no picture can be drawn or no file made at this path; None is no picture."""
     if path is None:
         return
-    folder = os.path.dirname(path) or "."
-    if not path.lower().endswith(".png"):
-        raise ValueError(f"--png: a name that ends in .png is expected, got {path!r}")
-    if not os.path.isdir(folder):
-        raise ValueError(f"--png: there is no folder {folder!r}")
-    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise ValueError(f"--png: {path!r} cannot be written")
+    _arguments.check_writable("--png", path, ".png")
     try:
         import matplotlib  # noqa: F401  # an extra, and slow to import
     except ImportError:

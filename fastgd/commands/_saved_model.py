@@ -1,6 +1,5 @@
 """A trained model in a file: its parameters, the scaling of its features, and what its columns mean."""
 
-import os
 from typing import NamedTuple
 
 import numpy as np
@@ -20,17 +19,6 @@ class SavedModel(NamedTuple):
     params: np.ndarray
     scaling: Scaling
     columns: Columns
-
-
-def check_writable(path):
-    """Raise, before the work of training, if no file can be made at this path."""
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise ValueError(f"--save: there is no folder {folder!r}")
-    if os.path.isdir(path):
-        raise ValueError(f"--save: {path!r} is a folder; a file name is expected")
-    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise ValueError(f"--save: {path!r} cannot be written")
 
 
 def save(path, saved, version):

@@ -1,13 +1,11 @@
 """Explore gradient descent step by step: in a window, as an HTML page or as a picture."""
 
-import argparse
 import math
-import os
 
 import numpy as np
 
 from fastgd import explorer, problems
-from fastgd.commands import _pictures, _setup
+from fastgd.commands import _arguments, _pictures, _setup
 from fastgd.explorer_page import explorer_page
 
 _STEPS = 8  # of the table
@@ -21,7 +19,10 @@ def add_arguments(parser):
     parser.add_argument("--optimizer", choices=_setup.OPTIMIZERS, default="sgd", help="(default: sgd)")
     parser.add_argument("--lr", type=float, metavar="LR", help="the learning rate (default: one that suits the start)")
     parser.add_argument(
-        "--start", type=_numbers, metavar="X[,X]", help="one number or two (default: where the literature begins)"
+        "--start",
+        type=_arguments.numbers,
+        metavar="X[,X]",
+        help="one number or two (default: where the literature begins)",
     )
     parser.add_argument(
         "--momentum", type=float, default=0.9, metavar="BETA", help="of momentum, Nesterov and Adam (default: 0.9)"
@@ -41,7 +42,8 @@ def run(arguments):
             raise ValueError(f"{name} must be {words}, got {value:g}")
     _check_start(objective, arguments)
     _pictures.check_png(arguments.png)
-    _check_html(arguments.html)
+    if arguments.html is not None:
+        _arguments.check_writable("--html", arguments.html, ".html", ".htm")
     window = arguments.html is None and arguments.png is None
     if window:
         _check_display()
@@ -80,26 +82,6 @@ def _check_start(objective, arguments):
         raise ValueError(f"--start must be {wanted} for {arguments.objective}, got {n}")
     if not np.isfinite(arguments.start).all():
         raise ValueError(f"--start must be finite, got {','.join(f'{x:g}' for x in arguments.start)}")
-
-
-def _numbers(text):
-    try:
-        return [float(part) for part in text.replace(",", " ").split()]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected numbers separated by commas, got {text!r}") from None
-
-
-def _check_html(path):
-    """Raise, before the work, if no page can be written at this path; None is no page."""
-    if path is None:
-        return
-    folder = os.path.dirname(path) or "."
-    if not path.lower().endswith((".html", ".htm")):
-        raise ValueError(f"--html: a name that ends in .html is expected, got {path!r}")
-    if not os.path.isdir(folder):
-        raise ValueError(f"--html: there is no folder {folder!r}")
-    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise ValueError(f"--html: {path!r} cannot be written")
 
 
 def _check_display():

@@ -52,9 +52,7 @@ def run(arguments):
         print("\n".join(["", *_curve(result, found), ""]))
     print("\n".join(_table(suggestions)))
     if arguments.png and np.isfinite(result.smoothed).any():
-        from fastgd.plots import LRFinderDisplay
-
-        _pictures.draw(arguments.png, LRFinderDisplay(result))
+        _pictures.draw(arguments.png, fastgd.plots.LRFinderDisplay(result))
         print(f"drawn: {arguments.png}")
     elif arguments.png:
         print(f"not drawn: {arguments.png}, for there is no loss to draw")

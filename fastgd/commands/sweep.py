@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 import fastgd
-from fastgd import plots
 from fastgd.commands import _pictures, _setup
 
 _WIDTH = 30  # of the longest bar
@@ -49,7 +48,8 @@ def run(arguments):
     print("\n".join(_table(result, unit**2)))
     print(_verdict(result, unit**2))
     if arguments.png:
-        _pictures.draw(arguments.png, plots.SweepDisplay(result), plots.SweepCurvesDisplay(result))
+        displays = fastgd.plots.SweepDisplay(result), fastgd.plots.SweepCurvesDisplay(result)
+        _pictures.draw(arguments.png, *displays)
         print(f"drawn: {arguments.png}")
     interrupted = (result.status == "interrupted").any()
     return 130 if interrupted else 1 if result.best is None else 0

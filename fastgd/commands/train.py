@@ -7,7 +7,7 @@ import numpy as np
 
 import fastgd
 from fastgd.activations import ACTIVATIONS
-from fastgd.commands import _saved_model, _setup
+from fastgd.commands import _arguments, _saved_model, _setup
 from fastgd.commands._quality import describe_quality
 from fastgd.losses import LOSSES
 
@@ -33,7 +33,7 @@ def add_arguments(parser):
 def run(arguments):
     """Train, report, save."""
     if arguments.save:
-        _saved_model.check_writable(arguments.save)
+        _arguments.check_writable("--save", arguments.save)
     setup = _setup.prepare(arguments)
     shift, unit = _setup.target_shift_and_unit(setup)
     optimizer = _setup.OPTIMIZERS[arguments.optimizer]()

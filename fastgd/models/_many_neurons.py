@@ -34,7 +34,7 @@ def scratch_of_many(model, W):
 
 @kernel(inline=True)
 def many_losses_and_deltas_with(activation, loss, y, weight, rows, first, count, n_models, numbers):
-    # TILE at a time, which LLVM makes vectors of without a rest; over all models in one loop it took twice as long.
+    # TILE at a time, which LLVM makes vectors of without a rest; 32 at a time took twice as long.
     weighted = weight.strides[0] != 0
     losses = np.uint64(GROUP) * n_models
     for r in range(count):

@@ -1,0 +1,25 @@
+"""Arguments that several subcommands read or check."""
+
+import argparse
+import os
+
+
+def numbers(text):
+    """Read numbers that are separated by commas or spaces."""
+    try:
+        return [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers separated by commas or spaces, got {text!r}") from None
+
+
+def check_writable(option, path, *suffixes):
+    """Raise, before the work, if no file of such a name can be made at this path."""
+    folder = os.path.dirname(path) or "."
+    if suffixes and not path.lower().endswith(suffixes):
+        raise ValueError(f"{option}: a name that ends in {suffixes[0]} is expected, got {path!r}")
+    if not os.path.isdir(folder):
+        raise ValueError(f"{option}: there is no folder {folder!r}")
+    if os.path.isdir(path):
+        raise ValueError(f"{option}: {path!r} is a folder; a file name is expected")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise ValueError(f"{option}: {path!r} cannot be written")
