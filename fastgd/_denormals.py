@@ -23,7 +23,7 @@ def settled(x, room):
 def floored(x):
     """Return x >= 0, or ten times the smallest normal number where it is less (NaN stays NaN): one instruction.
 
-    For a second moment, which is only divided by, after its root was added to something much larger.
+    For a second moment, which is only used beside something much larger, ε.
     """
     T = type(x)
     least = T(np.finfo(T).tiny) * T(10)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import settled
+from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.adam import correct_bias, first_bias
@@ -68,7 +68,7 @@ def update(optimizer, lr, grads, state, params):
     for i in range(params.size):
         m[i] = settled(beta1 * m[i] + rest1 * grads[i], 1e6)
         surprise = grads[i] - m[i]
-        s[i] = settled(beta2 * s[i] + rest2 * surprise * surprise + eps_root, 10)
+        s[i] = floored(beta2 * s[i] + rest2 * surprise * surprise + eps_root)
         params[i] -= step * m[i] / (np.sqrt(s[i]) * scale + eps)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import settled
+from fastgd._denormals import floored
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 
@@ -64,9 +64,9 @@ def update(optimizer, lr, grads, state, params):
     rho, rest, eps = dtype(optimizer.rho), dtype(1 - optimizer.rho), dtype(optimizer.eps)
     for i in range(params.size):
         g = grads[i] + decay * params[i]
-        v[i] = settled(rho * v[i] + rest * g * g, 10)
+        v[i] = floored(rho * v[i] + rest * g * g)
         delta = np.sqrt((u[i] + eps) / (v[i] + eps)) * g
-        u[i] = settled(rho * u[i] + rest * delta * delta, 10)
+        u[i] = floored(rho * u[i] + rest * delta * delta)
         params[i] -= lr * delta
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive
-from fastgd._denormals import settled
+from fastgd._denormals import floored
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 
@@ -73,7 +73,7 @@ def update(optimizer, lr, grads, state, params):
     steps[0] += 1
     for i in range(params.size):
         g = grads[i] + decay * params[i]
-        s[i] = settled(s[i] + g * g, 1)
+        s[i] = floored(s[i] + g * g)
         params[i] -= step * g / (np.sqrt(s[i]) + eps)
 
 

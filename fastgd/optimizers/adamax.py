@@ -69,9 +69,9 @@ def update(optimizer, lr, grads, state, params):
         bias[0] *= optimizer.beta1
         bias[1] = 1 / (1 - bias[0])
     beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
-    rest1 = dtype(1 - optimizer.beta1)
+    rest1, decays = dtype(1 - optimizer.beta1), decay != 0
     for i in range(params.size):
-        g = grads[i] + decay * params[i]
+        g = grads[i] + decay * params[i] if decays else grads[i]
         m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
         largest, size = beta2 * u[i], abs(g) + eps
         u[i] = largest if largest > size else size

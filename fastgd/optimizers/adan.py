@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import settled
+from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.adam import NEGLIGIBLE
@@ -90,7 +90,7 @@ def update(optimizer, lr, grads, state, params):
         previous[i] = g
         m[i] = settled(beta1 * m[i] + rest1 * g, 1e6)
         v[i] = settled(beta2 * v[i] + rest2 * difference, 1e6)
-        n[i] = settled(beta3 * n[i] + rest3 * ahead * ahead, 10)
+        n[i] = floored(beta3 * n[i] + rest3 * ahead * ahead)
         direction = (scale_m * m[i] + scale_v * v[i]) / (np.sqrt(scale_n * n[i] + eps_root) + eps)
         params[i] -= lr * (direction + decay * params[i])
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastgd import _check
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import settled
+from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
 from fastgd._parts import parts_of
 from fastgd._registry import register_optimizer
@@ -90,7 +90,7 @@ def update(optimizer, lr, grads, state, params):
             g, theta = borrowed_slice(grads, where, size), borrowed_slice(params, where, size)
             for i in range(theta.size):
                 m[i] = settled(beta1 * m[i] + rest1 * g[i], 1e6)
-                v[i] = settled(beta2 * v[i] + rest2 * g[i] * g[i], 10)
+                v[i] = floored(beta2 * v[i] + rest2 * g[i] * g[i])
                 u[i] = scale_m * m[i] / (np.sqrt(v[i]) * scale_v + eps) + decay * theta[i]
             of_theta, of_u = squared_norms(0.0, u, theta)
             squared += of_theta

@@ -62,10 +62,11 @@ def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
     lr, decay, beta = dtype(sign * lr), dtype(sign * optimizer.weight_decay), dtype(optimizer.beta)
-    velocity, gain = state.velocity, dtype(state.gain[0])
+    velocity, gain, decays = state.velocity, dtype(state.gain[0]), decay != 0
     state.gain[0] = 1 - optimizer.dampening
     for i in range(params.size):
-        velocity[i] = settled(beta * velocity[i] + gain * (grads[i] + decay * params[i]), 1e6)
+        g = grads[i] + decay * params[i] if decays else grads[i]
+        velocity[i] = settled(beta * velocity[i] + gain * g, 1e6)
         params[i] -= lr * velocity[i]
 
 

@@ -56,9 +56,9 @@ def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
     lr, decay, beta = dtype(sign * lr), dtype(sign * optimizer.weight_decay), dtype(optimizer.beta)
-    velocity = state.velocity
+    velocity, decays = state.velocity, decay != 0
     for i in range(params.size):
-        g = grads[i] + decay * params[i]
+        g = grads[i] + decay * params[i] if decays else grads[i]
         velocity[i] = settled(beta * velocity[i] + g, 1e6)
         params[i] -= lr * (g + beta * velocity[i])
 

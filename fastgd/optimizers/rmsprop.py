@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import settled
+from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 
@@ -83,26 +83,26 @@ def update(optimizer, lr, grads, state, params):
     if optimizer.centered and optimizer.momentum > 0:
         for i in range(params.size):
             g = grads[i] + decay * params[i]
-            v[i] = settled(alpha * v[i] + rest * g * g, 10)
+            v[i] = floored(alpha * v[i] + rest * g * g)
             m[i] = settled(alpha * m[i] + rest * g, 1e6)
             velocity[i] = settled(momentum * velocity[i] + g / (root_of_variance(v[i], m[i]) + eps), 1e6)
             params[i] -= lr * velocity[i]
     elif optimizer.centered:
         for i in range(params.size):
             g = grads[i] + decay * params[i]
-            v[i] = settled(alpha * v[i] + rest * g * g, 10)
+            v[i] = floored(alpha * v[i] + rest * g * g)
             m[i] = settled(alpha * m[i] + rest * g, 1e6)
             params[i] -= lr * g / (root_of_variance(v[i], m[i]) + eps)
     elif optimizer.momentum > 0:
         for i in range(params.size):
             g = grads[i] + decay * params[i]
-            v[i] = settled(alpha * v[i] + rest * g * g, 10)
+            v[i] = floored(alpha * v[i] + rest * g * g)
             velocity[i] = settled(momentum * velocity[i] + g / (np.sqrt(v[i]) + eps), 1e6)
             params[i] -= lr * velocity[i]
     else:
         for i in range(params.size):
             g = grads[i] + decay * params[i]
-            v[i] = settled(alpha * v[i] + rest * g * g, 10)
+            v[i] = floored(alpha * v[i] + rest * g * g)
             params[i] -= lr * g / (np.sqrt(v[i]) + eps)
 
 

