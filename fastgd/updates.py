@@ -8,14 +8,13 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.typeof import typeof
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 from fastgd import _check
 from fastgd._jit import kernel
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._threads import run_all, usable
-from fastgd._views import borrowed
-from fastgd.verbs import PASTED, kernels_in_compiled_code
+from fastgd.verbs import in_compiled_code, kernels_in_compiled_code
 
 _THREAD_BYTES = (
     1 << 23
@@ -88,12 +87,9 @@ def update(optimizer, lr, grads, state, params, threads=1):
         _update_side_by_side(optimizer, lr, grads, state, params, shares)
 
 
-@overload(update, jit_options=PASTED)
+@in_compiled_code(update)
 def _update(optimizer, lr, grads, state, params):
-    kernel = kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
-    return lambda optimizer, lr, grads, state, params: kernel(
-        optimizer, lr, borrowed(grads), borrowed(state), borrowed(params)
-    )
+    return kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
 
 
 # From Python a step of a small vector takes nanoseconds, and a look at an array a hundred. So Python looks once, with

@@ -1,15 +1,17 @@
 """The verbs: what can be done with optimisers, schedules, models and objectives, in Python and in `@njit` code."""
 
+import inspect
 from types import FunctionType
 
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
-from numba.extending import is_jitted, overload
+from numba.core.typing.templates import AbstractTemplate, Signature, infer_global
+from numba.extending import is_jitted, lower_builtin, overload
 
 from fastgd import _check
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, ScheduleKernels, copy_params, kernels_for
-from fastgd._views import borrowed
+from fastgd._views import borrowed, without_owner
 
 # The compiled forms are pasted into their callers: a call through a verb then costs what the kernel costs.
 PASTED = {"forceinline": True, "nogil": True, "error_model": "numpy"}
@@ -34,6 +36,53 @@ def _copied(kernel):
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
     return type(kernel)(twin, targetoptions=kernel.targetoptions)
+
+
+def in_compiled_code(verb, lend=True):
+    """Let compiled code call a verb: the decorated function chooses the kernel, by the types of the arguments.
+
+    An overload would put a function around the kernel, which Numba compiles, and with it optimises the kernel, a second
+    time: half a second of the eight that a first `fit` took.
+
+    Parameters
+    ----------
+    verb : callable
+        The function in Python.
+    lend : bool
+        Hand over arrays without their owners (see `_views`): for kernels that keep none of them in what they return.
+    """
+
+    def decorate(choose):
+        signature = inspect.signature(choose)
+        chosen: dict[tuple, types.Dispatcher] = {}  # by the types of the arguments, from typing to code
+
+        def lower(context, builder, signature, arguments):
+            kernel = chosen[signature.args]
+            wanted = kernel.get_call_type(context.typing_context, signature.args, {})
+            values = []
+            for value, came, kind in zip(arguments, signature.args, wanted.args, strict=True):
+                value = context.cast(builder, value, came, kind)
+                values.append(without_owner(context, builder, kind, value) if lend else value)
+            return context.get_function(kernel, wanted)(builder, values)
+
+        class Template(AbstractTemplate):
+            key = verb
+            _overload_func = staticmethod(choose)  # where the cache's key looks for what it depends on
+
+            def generic(self, args, kws):
+                try:
+                    kinds = tuple(map(types.unliteral, signature.bind(*args, **kws).args))
+                except TypeError as error:
+                    raise TypingError(f"{verb.__name__}: {error}") from None
+                chosen[kinds] = types.Dispatcher(choose(*kinds))
+                result = chosen[kinds].get_call_type(self.context, kinds, {}).return_type
+                return Signature(result, kinds, None, pysig=signature)
+
+        infer_global(verb, types.Function(Template))
+        lower_builtin(verb, types.VarArg(types.Any))(lower)
+        return choose
+
+    return decorate
 
 
 def init_params(model, seed=0, dtype=np.float32):
@@ -92,10 +141,9 @@ def init_state(optimizer, params):
     return kernels.init.py_func(optimizer, _check.vector("init_state", "params", params))
 
 
-@overload(init_state, jit_options=PASTED)
+@in_compiled_code(init_state, lend=False)
 def _init_state(optimizer, params):
-    kernel = kernels_in_compiled_code("init_state", OptimizerKernels, optimizer).init
-    return lambda optimizer, params: kernel(optimizer, params)
+    return kernels_in_compiled_code("init_state", OptimizerKernels, optimizer).init
 
 
 def eval_params(optimizer, state, params, out):
@@ -135,10 +183,9 @@ def eval_params(optimizer, state, params, out):
         kernel(optimizer, state, params, out)
 
 
-@overload(eval_params, jit_options=PASTED)
+@in_compiled_code(eval_params)
 def _eval_params(optimizer, state, params, out):
-    kernel = kernels_in_compiled_code("eval_params", OptimizerKernels, optimizer).eval_params
-    return lambda optimizer, state, params, out: kernel(optimizer, borrowed(state), borrowed(params), borrowed(out))
+    return kernels_in_compiled_code("eval_params", OptimizerKernels, optimizer).eval_params
 
 
 def learning_rate(schedule, t):
@@ -209,10 +256,9 @@ def predict(model, params, X):
     return kernels.predict(model, params, X)
 
 
-@overload(predict, jit_options=PASTED)
+@in_compiled_code(predict, lend=False)
 def _predict(model, params, X):
-    kernel = kernels_in_compiled_code("predict", ModelKernels, model).predict
-    return lambda model, params, X: kernel(model, params, X)
+    return kernels_in_compiled_code("predict", ModelKernels, model).predict
 
 
 def n_params(model):
@@ -237,10 +283,9 @@ def n_params(model):
     return kernels_for("n_params", ModelKernels, model).n_params.py_func(model)
 
 
-@overload(n_params, jit_options=PASTED)
+@in_compiled_code(n_params)
 def _n_params(model):
-    kernel = kernels_in_compiled_code("n_params", ModelKernels, model).n_params
-    return lambda model: kernel(model)
+    return kernels_in_compiled_code("n_params", ModelKernels, model).n_params
 
 
 def layout(model):
@@ -266,10 +311,9 @@ def layout(model):
     return kernels_for("layout", ModelKernels, model).layout.py_func(model)
 
 
-@overload(layout, jit_options=PASTED)
+@in_compiled_code(layout)
 def _layout(model):
-    kernel = kernels_in_compiled_code("layout", ModelKernels, model).layout
-    return lambda model: kernel(model)
+    return kernels_in_compiled_code("layout", ModelKernels, model).layout
 
 
 # What loops are written against, beside the public verbs.
@@ -280,10 +324,9 @@ def make_scratch(model, params):
     return kernels_for("make_scratch", ModelKernels, model).scratch.py_func(model, params)
 
 
-@overload(make_scratch, jit_options=PASTED)
+@in_compiled_code(make_scratch, lend=False)
 def _make_scratch(model, params):
-    kernel = kernels_in_compiled_code("make_scratch", ModelKernels, model).scratch
-    return lambda model, params: kernel(model, params)
+    return kernels_in_compiled_code("make_scratch", ModelKernels, model).scratch
 
 
 def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
@@ -291,19 +334,9 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
     raise NotImplementedError("add_loss_and_grad is called in compiled code")
 
 
-@overload(add_loss_and_grad, jit_options=PASTED)
+@in_compiled_code(add_loss_and_grad)
 def _add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
-    kernel = kernels_in_compiled_code("add_loss_and_grad", ModelKernels, model).add_loss_and_grad
-    return lambda model, params, X, y, weight, rows, scratch, grads: kernel(
-        model,
-        borrowed(params),
-        borrowed(X),
-        borrowed(y),
-        borrowed(weight),
-        borrowed(rows),
-        borrowed(scratch),
-        borrowed(grads),
-    )
+    return kernels_in_compiled_code("add_loss_and_grad", ModelKernels, model).add_loss_and_grad
 
 
 def add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, G):
@@ -311,12 +344,9 @@ def add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, 
     raise NotImplementedError("add_losses_and_grads_of_many is called in compiled code")
 
 
-@overload(add_losses_and_grads_of_many, jit_options=PASTED)
+@in_compiled_code(add_losses_and_grads_of_many)
 def _add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, G):
-    kernel = kernels_in_compiled_code("add_losses_and_grads_of_many", ModelKernels, model).add_losses_and_grads_of_many
-    return lambda model, W, X, y, weight, rows, scratch, losses, G: kernel(
-        model, W, borrowed(X), borrowed(y), borrowed(weight), borrowed(rows), borrowed(scratch), losses, G
-    )
+    return kernels_in_compiled_code("add_losses_and_grads_of_many", ModelKernels, model).add_losses_and_grads_of_many
 
 
 def clip(rule, norm, params, grads):
@@ -324,10 +354,9 @@ def clip(rule, norm, params, grads):
     raise NotImplementedError("clip is called in compiled code")
 
 
-@overload(clip, jit_options=PASTED)
+@in_compiled_code(clip)
 def _clip(rule, norm, params, grads):
-    kernel = kernels_in_compiled_code("clip", ClippingKernels, rule).clip
-    return lambda rule, norm, params, grads: kernel(rule, norm, borrowed(params), borrowed(grads))
+    return kernels_in_compiled_code("clip", ClippingKernels, rule).clip
 
 
 def descends_rows(model, optimizer, rule):

@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from fastgd._check import nonnegative, positive, unit_interval
 from fastgd._denormals import floored, settled
@@ -68,7 +69,7 @@ def init(optimizer, params):
     return AdamState(np.zeros_like(params), np.zeros_like(params), v_max, first_bias(optimizer))
 
 
-@kernel(inline=True)
+@register_jitable(error_model="numpy", nogil=True)  # not compiled for Python's sake
 def first_bias(optimizer):
     """The powers and corrections of the first step."""
     beta1, beta2 = optimizer.beta1, optimizer.beta2
