@@ -15,6 +15,7 @@ from numba.extending import overload
 from fastgd._jit import kernel
 from fastgd._registry import ObjectiveKernels, OptimizerKernels, copy_params
 from fastgd._views import borrowed
+from fastgd.clipping.norms import bits_without_sign, largest, with_bits
 from fastgd.updates import update
 from fastgd.verbs import PASTED, eval_params, kernels_in_compiled_code, learning_rate
 
@@ -33,8 +34,6 @@ MESSAGES = (
     "the objective raised an exception",
     "under way",
 )
-
-_MAGNITUDE = np.int64((1 << 63) - 1)  # all bits of a float64 but the sign: in the order of the absolute values
 
 
 class Rules(NamedTuple):
@@ -112,23 +111,15 @@ def _rate_at(rates, first, step):
 
 
 @kernel(merge=True)
-def largest(x):
-    """The largest absolute value, NaN where there is a NaN: by integers, whose maximum is a vector operation."""
-    most = np.int64(0)
-    for i in range(x.size):
-        most = max(most, np.float64(x[i]).view(np.int64) & _MAGNITUDE)
-    return np.int64(most).view(np.float64)
-
-
-@kernel(merge=True)
 def largest_inside(x, grads, box):
-    """The same of the gradient, without the components that point out of the box at its edge."""
-    most = np.int64(0)
+    """The largest absolute gradient, but for the components that point out of the box at its edge."""
+    most = bits_without_sign(grads.dtype.type(0))
     for i in range(x.size):
-        g = np.float64(grads[i])
+        g = grads[i]
         if not ((x[i] <= box.lower[i] and g > 0) or (x[i] >= box.upper[i] and g < 0)):
-            most = max(most, g.view(np.int64) & _MAGNITUDE)
-    return np.int64(most).view(np.float64)
+            bits = bits_without_sign(g)
+            most = bits if bits > most else most
+    return with_bits(most)
 
 
 @kernel(merge=True)

@@ -167,7 +167,7 @@ def _polynomial(typing_context, x, coefficients):
 # other, were merged into a compare and a masked select: 0.15 ns instead of 0.12 for exp.
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def _reduce(x):
     """An integer whose last bits are k, and r, where x = k ln 2 + r."""
     c = _constants(x)
@@ -176,7 +176,7 @@ def _reduce(x):
     return _bits(shifted), (x - k * c.ln2_hi) - k * c.ln2_lo
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def _scaled_exp(s, r, less):
     """Compute s e^r - less, for s a power of two.
 
@@ -195,7 +195,7 @@ def _exp_of_negative(x):
     return _scaled_exp(s, r, T(0))
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def _log1p_reduced(f):
     """log(1 + f) where √½ - 1 ≤ f ≤ 1."""
     c = _constants(f)

@@ -3,11 +3,11 @@
 import math
 
 import numpy as np
+from llvmlite import ir
 from numba.core import types
-from numba.extending import overload
+from numba.extending import intrinsic
 
 from fastgd._jit import kernel
-from fastgd.verbs import PASTED
 
 
 @kernel(reassoc=True)
@@ -41,25 +41,28 @@ def scale(vector, factor):
         vector[i] = vector.dtype.type(np.float64(vector[i]) * factor)
 
 
-def bits_without_sign(number):
-    """The bits of a floating-point number without its sign, as an integer (in compiled code)."""
-    raise NotImplementedError("bits_without_sign is called in compiled code")
+# As intrinsics they cost nothing to compile: with `view` and an overload for each, 0.1 s of every first run.
 
 
-@overload(bits_without_sign, jit_options=PASTED)
-def _bits_without_sign(number):
-    if number == types.float32:
-        return lambda number: np.int32(np.float32(number).view(np.int32) & 0x7FFFFFFF)
-    return lambda number: np.float64(number).view(np.int64) & 0x7FFFFFFFFFFFFFFF
+@intrinsic
+def bits_without_sign(typing_context, number):
+    """The bits of a floating-point number without its sign: an integer of the same width, in the same order."""
+    kind = types.int32 if number == types.float32 else types.int64
+
+    def emit(context, builder, signature, arguments):
+        bits = builder.bitcast(arguments[0], context.get_value_type(kind))
+        return builder.and_(bits, ir.Constant(bits.type, (1 << (kind.bitwidth - 1)) - 1))
+
+    return kind(number), emit
 
 
-def with_bits(bits):
-    """The number that has these bits, as a float64 (in compiled code)."""
-    raise NotImplementedError("with_bits is called in compiled code")
+@intrinsic
+def with_bits(typing_context, bits):
+    """The number that has these bits, as a float64."""
+    kind = types.float32 if bits == types.int32 else types.float64
 
+    def emit(context, builder, signature, arguments):
+        number = builder.bitcast(arguments[0], context.get_value_type(kind))
+        return context.cast(builder, number, kind, types.float64)
 
-@overload(with_bits, jit_options=PASTED)
-def _with_bits(bits):
-    if bits == types.int32:
-        return lambda bits: np.float64(np.int32(bits).view(np.float32))
-    return lambda bits: np.int64(bits).view(np.float64)
+    return types.float64(bits), emit
