@@ -8,7 +8,7 @@ from fastgd._check import nonnegative, unit_interval
 from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
-from fastgd.optimizers.sign_sgd import signed
+from fastgd.optimizers.sign_sgd import sign
 
 
 class Lion(NamedTuple):
@@ -57,13 +57,13 @@ def init(optimizer, params):
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     lr, decay = dtype(lr), dtype(optimizer.weight_decay)
-    beta1, rest2, shrink = dtype(optimizer.beta1), dtype(1 - optimizer.beta2), lr * decay
+    odds1 = dtype(optimizer.beta1 / (1 - optimizer.beta1))  # the sign of g + β₁m / (1-β₁) is the same: a product less
+    beta2, rest2 = dtype(optimizer.beta2), dtype(1 - optimizer.beta2)
     m = state.m
     for i in range(params.size):
-        # By the difference: one product less for both means (0.13 ns instead of 0.15).
-        g, past = grads[i], m[i] - grads[i]
-        m[i] = settled(m[i] - rest2 * past, 100)
-        params[i] -= signed(lr, g + beta1 * past) + shrink * params[i]
+        g, before = grads[i], m[i]
+        m[i] = settled(beta2 * before + rest2 * g, 100)
+        params[i] -= lr * (sign(g + odds1 * before) + decay * params[i])
 
 
 register_optimizer(

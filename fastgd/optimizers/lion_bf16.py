@@ -9,7 +9,7 @@ from fastgd._check import nonnegative, unit_interval
 from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
-from fastgd.optimizers.sign_sgd import signed
+from fastgd.optimizers.sign_sgd import sign
 
 
 class LionBF16(NamedTuple):
@@ -59,15 +59,15 @@ def init(optimizer, params):
 def update(optimizer, lr, grads, state, params):
     dtype = params.dtype.type
     lr, decay = dtype(lr), dtype(optimizer.weight_decay)
-    beta1, rest2, shrink = dtype(optimizer.beta1), dtype(1 - optimizer.beta2), lr * decay
+    odds1 = dtype(optimizer.beta1 / (1 - optimizer.beta1))  # as in Lion
+    beta2, rest2 = dtype(optimizer.beta2), dtype(1 - optimizer.beta2)
     m = state.m
     noise = _bfloat16.first_noise(optimizer.seed, state.step[0], state.first[0])
     state.step[0] += 1
     for i in range(params.size):
         old = dtype(_bfloat16.widened(m[i]))
-        past = old - grads[i]
-        params[i] -= signed(lr, grads[i] + beta1 * past) + shrink * params[i]
-        new = settled(old - rest2 * past, 100)
+        params[i] -= lr * (sign(grads[i] + odds1 * old) + decay * params[i])
+        new = settled(beta2 * old + rest2 * grads[i], 100)
         m[i] = _bfloat16.rounded_by_lower(new, noise)
         noise = _bfloat16.next_noise(noise)
 

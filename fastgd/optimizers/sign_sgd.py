@@ -47,17 +47,16 @@ def init(optimizer, params):
 
 
 @kernel(merge=True)
-def signed(size, x):
-    """`size`, 0 or larger, with the sign of x; 0 and NaN stay what they are.
+def sign(x):
+    """-1, 0 or 1; NaN stays NaN, and a denormal number may be nearer to 0.
 
-    A clamp is three instructions on every machine, where comparing and choosing took six of AVX2 (Lion 0.19 ns instead
-    of 0.16). An x so small that x times the largest number is below `size`, a denormal number for rates up to 1, gives
-    that product.
+    A clamp of x times the largest number: three instructions on every machine, where comparing and choosing took six
+    of AVX2 (Lion 0.19 ns instead of 0.16).
     """
     T = type(x)
     far = x * T(np.finfo(T).max)
-    far = -size if far < -size else far
-    return size if far > size else far
+    far = T(-1) if far < T(-1) else far
+    return T(1) if far > T(1) else far
 
 
 @kernel(inline=True)
@@ -68,10 +67,10 @@ def update(optimizer, lr, grads, state, params):
     if optimizer.beta > 0:
         for i in range(params.size):
             m[i] = settled(beta * m[i] + rest * grads[i], 100)
-            params[i] -= signed(lr, m[i])
+            params[i] -= lr * sign(m[i])
     else:
         for i in range(params.size):
-            params[i] -= signed(lr, grads[i])
+            params[i] -= lr * sign(grads[i])
 
 
 register_optimizer(SignSGD, init, update, elementwise=True, beta=unit_interval)

@@ -9,7 +9,7 @@ from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.adam import correct_bias, first_bias
-from fastgd.optimizers.sign_sgd import signed
+from fastgd.optimizers.sign_sgd import sign
 
 
 class Yogi(NamedTuple):
@@ -69,7 +69,7 @@ def update(optimizer, lr, grads, state, params):
     for i in range(params.size):
         square = grads[i] * grads[i]
         m[i] = settled(beta1 * m[i] + rest1 * grads[i], 1e6)
-        v[i] = floored(v[i] - signed(rest2 * square, v[i] - square))
+        v[i] = floored(v[i] - rest2 * square * sign(v[i] - square))
         params[i] -= step * m[i] / (np.sqrt(v[i]) * scale + eps)
 
 
