@@ -317,7 +317,11 @@ def kernels_for(verb, kind, thing):
     names = [_REGISTRATION[each] for each in (kind if isinstance(kind, tuple) else (kind,))]
     what, how = (" or ".join(words) for words in zip(*names, strict=True))
     if isinstance(thing, type) and isinstance(_registered.get(thing), kind):
-        raise TypeError(f"{verb}: expected {what}, got the class {thing.__name__} itself; write {thing.__name__}()")
+        named: typing.Any = thing
+        fields = "" if len(named._field_defaults) == len(named._fields) else "..."
+        raise TypeError(
+            f"{verb}: expected {what}, got the class {thing.__name__} itself; write {thing.__name__}({fields})"
+        )
     name = thing if isinstance(thing, types.Type) else cls.__name__
     raise TypeError(f"{verb}: expected {what}, got {name}, which is not registered as one (see {how})")
 

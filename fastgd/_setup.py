@@ -16,6 +16,7 @@ MOST = (1 << 63) - 1  # counts are of 64 bits
 _MOST_ROWS = (1 << 32) - 1  # and those of rows of 32
 _WINDOW_BYTES = 1 << 18  # of X, shuffled as one by "block-shuffled": a share of the second-level cache
 _NEIGHBOUR_BYTES = 1 << 13  # of X, that "block-shuffled" keeps together
+_MOST_EXPONENT = 32  # of the largest weight; beyond, weights are scaled
 _PART = 1 << 24  # numbers that are checked without looking for Ctrl-C,
 _PART_ROWS = 1 << 22  # and rows that are dealt out
 _POLICIES = ("stop", "raise", "skip")  # by the loop's codes
@@ -166,7 +167,10 @@ def _weights(owner, sample_weight, X, interrupts):
     _check.same_length(owner, "sample_weight", weight, "X", X)
     _require_finite(owner, "sample_weight", weight, interrupts)
     if weight.min() < 0 or weight.max() == 0:
-        raise ValueError(f"{owner}: sample_weight must be 0 or larger, and not all 0")
+        raise ValueError(f"{owner}: sample_weight must be 0 or larger, and not all 0 (in {X.dtype})")
+    _, exponent = np.frexp(weight.max())
+    if abs(exponent) > _MOST_EXPONENT:  # the mean is the same, but sums of such weights might overflow or vanish
+        weight = np.ldexp(weight, -exponent)
     # An array of one is taken for the weight of all rows: with one row these are the same.
     return weight
 

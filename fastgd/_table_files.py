@@ -121,7 +121,9 @@ class ArrayFile:
                     return loaded, None
                 arrays = {name: loaded[name] for name in loaded.files}
             except Exception as error:  # NumPy and zipfile have a dozen kinds of them for damaged files
-                raise ValueError(f"{self.path} cannot be read as arrays of numbers or text: {error}") from None
+                # NumPy takes whatever it does not know for pickled objects, and says how to load them unsafely.
+                reason = "it is no NumPy file, or holds Python objects" if "pickle" in str(error) else error
+                raise ValueError(f"{self.path} cannot be read as arrays of numbers or text: {reason}") from None
         if len(arrays) == 1:
             return next(iter(arrays.values())), None
         if set(arrays) != {"X", "y"}:

@@ -14,11 +14,11 @@ class GradientCheck(NamedTuple):
 
     analytic: np.ndarray  # (n_params,): the model's own
     numeric: np.ndarray  # (n_params,): central differences of the loss
-    error: float  # max |analytic - numeric| / max(max |analytic|, max |numeric|), 0 where both vanish
+    error: float  # their largest distance, beyond what rounding the loss makes, over their largest component
 
     @property
     def passed(self):
-        """Whether the error is what differences of a smooth loss leave: at most 1e-6."""
+        """Whether the error is what differences of a smooth loss leave: at most 1e-6 (never where it is NaN)."""
         return self.error <= 1e-6
 
     def __str__(self):
@@ -34,7 +34,9 @@ def check_gradient(model, params, X, y, *, step=6e-6):
     """Compare a model's gradient with central differences of its mean loss.
 
     dL/dp_i ≈ (L(p + h_i e_i) - L(p - h_i e_i)) / 2h_i with h_i = step · max(1, |p_i|), all in float64. The
-    default step is the cube root of float64's precision, which balances rounding against curvature.
+    default step is the cube root of float64's precision, which balances rounding against curvature. What rounding the
+    loss to float64's precision ε makes of the quotient, ε·|L| / h_i, is no error: a saturated neuron's gradient may be
+    smaller than that.
 
     Parameters
     ----------
@@ -54,6 +56,11 @@ def check_gradient(model, params, X, y, *, step=6e-6):
     GradientCheck
         Both gradients and their relative distance; `passed` says whether that is at most 1e-6.
 
+    Raises
+    ------
+    ValueError
+        For NaN or infinity in params, X or y, and for what does not fit.
+
     Examples
     --------
     >>> import numpy as np
@@ -66,7 +73,11 @@ def check_gradient(model, params, X, y, *, step=6e-6):
     step = _check.number("check_gradient", "step", step, _check.positive)
     params = _check.parameters("check_gradient", model, kernels.n_params.py_func(model), params, np.float64)
     X, y = _check.data("check_gradient", X, y, np.dtype(np.float64))
+    for name, array in (("params", params), ("X", X), ("y", y)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"check_gradient: {name} must be finite, got {array[~np.isfinite(array)][0]}")
     analytic, unused, numeric = np.empty_like(params), np.empty_like(params), np.empty_like(params)
+    rounding = np.empty_like(params)
     value_and_grad(model, params, X, y, analytic)
     for i in range(params.size):
         shifted, h = params.copy(), step * max(1.0, abs(params[i]))
@@ -75,5 +86,7 @@ def check_gradient(model, params, X, y, *, step=6e-6):
         shifted[i] = params[i] - h
         loss_below = value_and_grad(model, shifted, X, y, unused)
         numeric[i] = (loss_above - loss_below) / (above - shifted[i])
+        rounding[i] = np.finfo(np.float64).eps * max(abs(loss_above), abs(loss_below)) / h
+    distance = np.maximum(abs(analytic - numeric) - rounding, 0).max()
     scale = max(abs(analytic).max(), abs(numeric).max())
-    return GradientCheck(analytic, numeric, float(abs(analytic - numeric).max() / scale) if scale > 0 else 0.0)
+    return GradientCheck(analytic, numeric, 0.0 if distance == 0 else float(distance / scale))

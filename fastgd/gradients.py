@@ -14,7 +14,7 @@ from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for
 from fastgd._simd import prefetch_rows
 from fastgd._views import borrowed, borrowed_slice, repeated
-from fastgd.verbs import PASTED, add_loss_and_grad, kernels_in_compiled_code, make_scratch
+from fastgd.verbs import PASTED, add_loss_and_grad, kernels_in_compiled_code, make_scratch, n_params
 
 _MOST_ROWS = 2048  # float32 sums of so many terms keep six digits
 _CACHE_BYTES = 1 << 20  # a smaller X is near anyway
@@ -105,6 +105,10 @@ def add_blocks(grads, losses, totals, loss_and_weight):
 @kernel
 def _value_and_grad(model, params, X, y, grads):
     n_rows = X.shape[0]
+    if n_rows == 0 or y.shape[0] != n_rows:
+        raise ValueError("value_and_grad: X and y must have equally many rows, of one or more")
+    if params.size != n_params(model) or grads.size != params.size:
+        raise ValueError("value_and_grad: params and grads must have an element for each parameter of the model")
     block = block_rows(X.shape[1])
     order = np.empty(n_rows, np.uint32)
     for i in range(n_rows):
@@ -151,7 +155,8 @@ def value_and_grad(model, params, X=None, y=None, grads=None):
     Raises
     ------
     TypeError, ValueError
-        In Python, for what is not registered and for arrays that do not fit; the message names the argument.
+        In Python, for what is not registered and for arrays that do not fit; the message names the argument. In
+        compiled code for lengths that do not fit; that X has the model's columns is the caller's to see to there.
 
     Examples
     --------
@@ -187,6 +192,8 @@ def value_and_grad(model, params, X=None, y=None, grads=None):
     params = _check.parameters("value_and_grad", model, kernels.n_params.py_func(model), params, grads.dtype)
     if grads.size != params.size:
         raise ValueError(f"value_and_grad: grads must have {params.size} elements, got {grads.size}")
+    if np.may_share_memory(grads, params):
+        raise ValueError("value_and_grad: grads and params must not share memory")
     X, y = _check.data("value_and_grad", X, y, params.dtype)
     kernels.check(model, X=X, y=y)
     return _value_and_grad(model, params, X, y, grads)

@@ -109,8 +109,12 @@ def init_params(model, seed=0, dtype=np.float32):
     (4,)
     """
     kernels = kernels_for("init_params", ModelKernels, model)
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise TypeError(f"init_params: dtype must be float32 or float64, got {np.dtype(dtype)}")
+    try:
+        known = np.dtype(dtype) in (np.float32, np.float64)
+    except TypeError:
+        known = False
+    if not known:
+        raise TypeError(f"init_params: dtype must be float32 or float64, got {dtype!r}")
     return kernels.init_params(model, _check.integer("init_params", "seed", seed, least=0), np.dtype(dtype))
 
 

@@ -197,6 +197,18 @@ def test_sample_weights():
     assert_same_run(result, *reference.train(start, X, y, orders, 16, lr=0.5, weight=weight))
 
 
+@pytest.mark.parametrize(("dtype", "factor"), [(np.float64, 1e306), (np.float64, 1e-306), (np.float32, 2.0**126)])
+def test_the_scale_of_weights_does_not_matter(dtype, factor):
+    X, y = table(40, 3)
+    X, weight = X.astype(dtype), np.linspace(0.5, 1, 40)
+    arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": 16, "epochs": 2}
+    plain, scaled = (
+        fastgd.fit(fastgd.Neuron(3), X, y, sample_weight=each, **arguments) for each in (weight, weight * factor)
+    )
+    np.testing.assert_allclose(scaled.params, plain.params, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    assert scaled.loss == pytest.approx(plain.loss, rel=1e-6)
+
+
 def test_whole_numbers_as_weights_are_repeated_rows():
     X, y = table(40, 3)
     weight = np.random.default_rng(1).integers(0, 4, 40)

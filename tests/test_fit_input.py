@@ -299,7 +299,7 @@ SETTINGS = [
     ("optimizer", "adam", TypeError, "fit: optimizer: expected an optimizer, got str"),
     ("optimizer", fastgd.Adam, TypeError, r"fit: optimizer: .* got the class Adam itself; write Adam\(\)"),
     ("optimizer", None, TypeError, "fit: optimizer: expected an optimizer, got NoneType"),
-    ("model", fastgd.Neuron, TypeError, r"fit: model: .* got the class Neuron itself; write Neuron\(\)"),
+    ("model", fastgd.Neuron, TypeError, r"fit: model: .* got the class Neuron itself; write Neuron\(\.\.\.\)"),
     ("model", fastgd.SGD(), TypeError, "fit: model: expected a model, got SGD"),
 ]
 

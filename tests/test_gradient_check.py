@@ -85,3 +85,18 @@ def test_what_does_not_fit_is_named(arguments, message):
 def test_the_step_must_be_positive():
     with pytest.raises(ValueError, match="step must be a positive"):
         fastgd.check_gradient(Neuron(3), PARAMS, X, Y, step=0)
+
+
+def test_a_saturated_neuron_is_no_fault():
+    """Its gradient is smaller than what rounding the loss makes of a difference."""
+    check = check_gradient(Neuron(2), [15.0, 15.0, 0.0], np.ones((5, 2)), np.zeros(5))
+    assert check.passed
+    assert check.analytic.max() > 0
+
+
+@pytest.mark.parametrize("name", ["params", "X", "y"])
+def test_what_is_not_finite(name):
+    given = {"params": np.array(PARAMS), "X": X.copy(), "y": Y.copy()}
+    given[name].flat[0] = np.nan
+    with pytest.raises(ValueError, match=f"check_gradient: {name} must be finite, got nan"):
+        check_gradient(Neuron(3), **given)

@@ -13,6 +13,7 @@ from user_program import sum_over_rows, two_halves
 
 import fastgd
 from fastgd import Neuron, init_params, n_params, predict, value_and_grad
+from fastgd.models.neuron import backward, forward
 
 PAIRS = [("sigmoid", "mse"), ("tanh", "mse"), ("identity", "mse"), ("sigmoid", "binary_cross_entropy")]
 DTYPES = [np.float32, np.float64]
@@ -147,6 +148,40 @@ def test_predict(activation, dtype, n, d):
 
 def test_predicting_no_rows(dtype):
     assert predict(Neuron(3), np.ones(4, dtype), np.empty((0, 3), dtype)).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: forward(np.zeros(3), np.ones((4, 3)), np.empty(4)), "forward: params must have"),
+        (lambda: forward(np.zeros(4), np.ones((4, 3)), np.empty(3)), "forward: a must have"),
+        (lambda: backward(np.ones((4, 3)), np.zeros(3), np.zeros(4), np.empty(4)), "backward: y and a must have"),
+        (lambda: backward(np.ones((4, 3)), np.zeros(4), np.zeros(4), np.empty(3)), "backward: grads must have"),
+    ],
+)
+def test_lengths_that_do_not_fit(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@fastgd.njit
+def value_in_compiled_code(model, params, X, y, grads):
+    return fastgd.value_and_grad(model, params, X, y, grads)
+
+
+@pytest.mark.parametrize(
+    ("n_params", "n_rows", "words"), [(3, 5, "params and grads"), (4, 4, "X and y"), (4, 0, "X and y")]
+)
+def test_lengths_that_do_not_fit_in_compiled_code(n_params, n_rows, words):
+    X = np.ones((n_rows, 3))
+    with pytest.raises(ValueError, match=f"value_and_grad: {words} must have"):
+        value_in_compiled_code(Neuron(3), np.zeros(n_params), X, np.zeros(5 if n_rows else 0), np.zeros(4))
+
+
+def test_grads_and_params_may_not_share_memory():
+    params = np.zeros(4)
+    with pytest.raises(ValueError, match="grads and params must not share memory"):
+        fastgd.value_and_grad(Neuron(3), params, np.ones((5, 3)), np.zeros(5), params)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

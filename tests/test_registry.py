@@ -278,7 +278,7 @@ def test_in_python(verb):
     with pytest.raises(TypeError, match=f"{verb}: expected {what}, got str"):
         call("adam")
     right = {"an optimizer": Adam, "a schedule": ExponentialDecay}.get(what, Neuron)
-    with pytest.raises(TypeError, match=rf"got the class {right.__name__} itself; write {right.__name__}\(\)"):
+    with pytest.raises(TypeError, match=rf"got the class {right.__name__} itself; write {right.__name__}\("):
         call(right)
 
 

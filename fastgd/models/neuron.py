@@ -310,6 +310,10 @@ def forward(params, X, a):
     >>> print(a.round(6))
     [0.999089]
     """
+    if params.size != X.shape[1] + 1:
+        raise ValueError("forward: params must have a number for each column of X, and the bias")
+    if a.size != X.shape[0]:
+        raise ValueError("forward: a must have an element for each row of X")
     write_outputs(SIGMOID, params, X, a)
 
 
@@ -337,6 +341,10 @@ def backward(X, y, a, grads):
     >>> grads  # 2(a - y) · a(1 - a) = -0.25, times x and 1
     array([-0.5 , -0.25])
     """
+    if y.size != X.shape[0] or a.size != X.shape[0] or X.shape[0] == 0:
+        raise ValueError("backward: y and a must have an element for each row of X, of one or more")
+    if grads.size != X.shape[1] + 1:
+        raise ValueError("backward: grads must have a number for each column of X, and the bias")
     # Sums over a block of rows stay in the data's dtype, sums of blocks in float64: no digits lost over millions.
     n_rows, n_features = np.uint64(X.shape[0]), np.uint64(X.shape[1])
     totals = np.zeros(grads.size)
