@@ -13,7 +13,7 @@ from numba.core.errors import TypingError
 from numba.extending import overload
 
 from fastgd._jit import kernel
-from fastgd._registry import ObjectiveKernels, OptimizerKernels, copy_params
+from fastgd._registry import ObjectiveKernels, OptimizerKernels, keeps_average
 from fastgd._views import borrowed
 from fastgd.clipping.norms import bits_without_sign, largest, with_bits
 from fastgd.updates import update
@@ -272,8 +272,3 @@ def _evaluate_average(objective, args, optimizer, box, state, points, position):
         best = value
         keep(points)
     return Position(status, step, nfev + 1, last, best, rate)
-
-
-def keeps_average(kernels):
-    """Whether a method evaluates elsewhere than at its parameters."""
-    return kernels.eval_params is not copy_params

@@ -35,12 +35,12 @@ from fastgd._loop import (
     settle_order,
     write_history,
 )
-from fastgd._registry import ModelKernels
+from fastgd._registry import ModelKernels, OptimizerKernels, keeps_average
 from fastgd._views import borrowed, borrowed_row, borrowed_slice, from_numbers, repeated
 from fastgd.clipping.norms import largest, norm
 from fastgd.gradients import add_rows, ask_for_rows, rows_ahead, sum_of_weights
 from fastgd.updates import update
-from fastgd.verbs import PASTED, add_losses_and_grads_of_many, clip, kernels_in_compiled_code
+from fastgd.verbs import PASTED, add_losses_and_grads_of_many, clip, eval_params, kernels_in_compiled_code
 
 
 class Runs(NamedTuple):
@@ -49,13 +49,14 @@ class Runs(NamedTuple):
     numbers: np.ndarray  # (runs, ...) float64: the fields of the optimisers
     lrs: np.ndarray  # (runs,) float64
     n_params: int
-    params: np.ndarray  # (runs*, n_params*)
+    params: np.ndarray  # (runs*, n_params*); of a run that broke down in a step what it evaluated at before that
     grads: np.ndarray  # like params
     status: np.ndarray  # (runs,) int64: of `_loop`
     at: np.ndarray  # (9, runs*) int64: what `_loop.Position` has of one run
     sums: np.ndarray  # (ROWS, runs*) float64: likewise
     lengths: np.ndarray  # (runs*,) float64: the norms of the gradients at hand,
     usable: np.ndarray  # and whether they are finite and were used: 1 or 0
+    average: np.ndarray  # (n_params*,): the one that the run at hand kept before its step
 
 
 class Lanes(NamedTuple):
@@ -178,6 +179,7 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
             lengths[k] = np.sqrt(np.float64(squares[k]))
 
     losses = borrowed_row(runs.sums, np.uint64(BATCH_LOSS))
+    average = borrowed_slice(runs.average, np.uint64(0), n_params)
     for k in range(n_runs):
         runs.usable[k] = 0
         if runs.status[k] != RUNNING:
@@ -196,12 +198,13 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
             runs.status[k] = CONVERGED
             continue
         clipped = clip(rule, length, params, grads)
-        optimizer = from_numbers(like, borrowed_row(runs.numbers, k))
-        update(optimizer, runs.lrs[k], grads, borrowed_row(states, k), params)
+        optimizer, state = from_numbers(like, borrowed_row(runs.numbers, k)), borrowed_row(states, k)
+        averaged = note_average(optimizer, state, params, average)
+        update(optimizer, runs.lrs[k], grads, state, params)
         if not_finite(params):
             W = borrowed_row(lanes.W, k // width)
             for j in range(params.size):
-                params[j] = W[j, k % width]
+                params[j] = average[j] if averaged else W[j, k % width]
             runs.status[k], runs.usable[k] = NONFINITE_PARAMS, 0
         elif clipped:
             runs.at[CLIPPED, k] += 1
@@ -210,6 +213,23 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
     for k in range(n_runs):
         runs.at[STEP, k] += did_the_step(runs, k)
         runs.at[SKIPPED, k] += (runs.status[k] == RUNNING) & (runs.usable[k] == 0)
+
+
+def note_average(optimizer, state, params, average):
+    """Write the average that a method keeps, which a step may spoil; return whether it keeps one."""
+    raise NotImplementedError("note_average is called in compiled code")
+
+
+@overload(note_average, jit_options=PASTED)
+def _note_average(optimizer, state, params, average):
+    if keeps_average(kernels_in_compiled_code("sweep: optimizer", OptimizerKernels, optimizer)):
+        return _write_average
+    return lambda optimizer, state, params, average: False
+
+
+def _write_average(optimizer, state, params, average):
+    eval_params(optimizer, state, params, average)
+    return True
 
 
 @kernel(merge=True)

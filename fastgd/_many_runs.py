@@ -11,6 +11,7 @@ from fastgd._loop import (
     EPOCH,
     HISTORY,
     LOW,
+    NONFINITE_PARAMS,
     ROWS,
     RUNNING,
     SKIPPED,
@@ -154,7 +155,10 @@ class ManyRuns:
         params = np.ascontiguousarray(self.runs.params[: self.n_runs, : self.runs.n_params])
         out = np.empty_like(params)
         for k, optimizer in enumerate(self.optimizers):
-            eval_params(optimizer, _row(self.states, k), params[k], out[k])
+            if self.status[k] == NONFINITE_PARAMS:  # its state is of the step in which it broke down
+                out[k] = params[k]
+            else:
+                eval_params(optimizer, _row(self.states, k), params[k], out[k])
         return out
 
     def params(self):
@@ -191,6 +195,7 @@ def _arrays(numbers, lrs, params):
         sums=np.zeros((ROWS, blocks * lanes)),
         lengths=np.zeros(blocks * lanes),
         usable=np.zeros(blocks * lanes),
+        average=np.zeros(rows, T),
     )
     runs.params[:n, :n_params] = params
     W, G, previous = (np.zeros((blocks, rows, lanes), T) for _ in range(3))

@@ -150,6 +150,11 @@ def copy_params(optimizer, state, params, out):
     out[:] = params
 
 
+def keeps_average(kernels):
+    """Whether a method evaluates elsewhere than at its parameters."""
+    return kernels.eval_params is not copy_params
+
+
 def register_schedule(cls, rate, ends_at=None, check=None, **ranges):
     """Make a NamedTuple a learning-rate schedule.
 

@@ -26,7 +26,6 @@ from fastgd._descent import (
     Rules,
     descend,
     descend_until,
-    keeps_average,
     largest,
     look_at_average,
     search,
@@ -35,7 +34,7 @@ from fastgd._descent import (
 from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
 from fastgd._progress import bar
-from fastgd._registry import OptimizerKernels, ScheduleKernels, kernels_for
+from fastgd._registry import OptimizerKernels, ScheduleKernels, keeps_average, kernels_for
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import checked_args, prepare

@@ -116,6 +116,15 @@ def test_runs_that_diverge_stop_where_fit_does_and_leave_the_others_alone():
     assert "3 of 5 runs diverged, from a rate of 10 up" in result.message
 
 
+@pytest.mark.parametrize("optimizer", [fastgd.EMA(SGD(), 0.9), fastgd.ScheduleFreeSGD()], ids=repr)
+def test_runs_that_diverge_keep_the_last_finite_average(optimizer):
+    X, y = data(300, 5)
+    result = sweep(Neuron(5, "identity"), X, y, lrs=[1e-2, 1e3, 1e200], optimizer=optimizer, batch_size=32)
+    assert result.status.tolist() == ["max_epochs", "diverged", "diverged"]
+    assert np.isfinite(result.params).all()
+    assert_as_fit(result, Neuron(5, "identity"), X, y, 1e-9, batch_size=32)
+
+
 def test_all_diverged():
     X, y = data(100, 5)
     result = sweep(Neuron(5, "identity"), X, y, lrs=[1e200, 1e300], optimizer=SGD(), epochs=3)
