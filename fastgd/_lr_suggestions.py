@@ -71,6 +71,7 @@ def suggest(method, lrs, losses, beta, num_steps, status):
     Suggestion
         The rate and what it stands on, or None and why.
     """
+    goes_on = "try a larger end" if losses.size == num_steps else "the run was interrupted there"
     seen = ~np.isnan(losses)
     lrs, losses = lrs[seen], losses[seen]
     diverged = status in ("exploded", "nonfinite")
@@ -95,10 +96,11 @@ def suggest(method, lrs, losses, beta, num_steps, status):
         else:
             reason = f"flat: the loss stayed near {fall.level:.4g} at all rates up to {lrs[-1]:.3g}"
         return Suggestion(None, f"{reason}; {clearer}" if clearer else reason)
+    if not diverged and fall.quickens:
+        return Suggestion(None, f"still falling, and faster than ever, at the largest rate, {lrs[-1]:.3g}: {goes_on}")
     suggestion = getattr(fall, method)()
-    if status == "completed" and fall.bottom >= lrs.size - 2:
-        more = f"{suggestion.reason} (still falling at the largest rate: try a larger end)"
-        return suggestion._replace(reason=more)
+    if not diverged and fall.bottom >= lrs.size - 2:
+        return suggestion._replace(reason=f"{suggestion.reason} (still falling at the largest rate: {goes_on})")
     return suggestion
 
 
@@ -125,8 +127,16 @@ class _Fall:
             if surplus > best:
                 best, self.level, self.noise, bottom = surplus, level, noise, lowest
                 self.is_clear = fell > max(_SURE * noise, _ROUNDING * abs(level))
+        drops = means[:-w] - means[w:]
+        # What goes on beyond the record has no middle that is known, nor a steepest place.
+        self.quickens = bottom == means.size - 1 and int(np.argmax(drops)) >= max(1, drops.size - w // 2)
         rise = steady[-w:].mean() - self.level
         self.rises = rise > max(_SURE * self.noise, _ROUNDING * abs(self.level))
+
+        # The slope of an average wavers at its beginning, and may be steepest there by chance: rules that look at
+        # slopes begin where the means come through the middle of their fall for good.
+        middle = (self.level + means[bottom]) / 2
+        self.middle = int(np.flatnonzero(means[:bottom] >= middle).max(initial=0))
 
         # Where it begins and ends, on the curve.
         self.bottom = bottom + int(np.argmin(self.curve[bottom:]))
@@ -136,6 +146,7 @@ class _Fall:
         self.is_clear &= bool(depth > 0)
         edge = max(_EDGE * depth, min(self.noise, depth / 3))
         self.top = int(np.argmax(np.where(before >= high - edge, np.arange(self.bottom), 0)))
+        self.middle = max(self.middle, self.top)
 
     def _slopes(self):
         """The slope at each point against the logarithm of the rate: of the straight line through those around it."""
@@ -149,8 +160,8 @@ class _Fall:
 
     def steepest(self):
         """The rate at which the loss falls fastest."""
-        slopes = self._slopes()[self.top : self.bottom + 1]
-        k = self.top + int(np.argmin(slopes))
+        slopes = self._slopes()[self.middle : self.bottom + 1]
+        k = self.middle + int(np.argmin(slopes))
         return Suggestion(float(self.lrs[k]), f"the smoothed loss falls fastest there, by {-slopes.min():.3g} a decade")
 
     def minimum(self):
@@ -168,9 +179,9 @@ class _Fall:
     def slide(self):
         """The lower end of the first interval, from the bottom to lower rates, that falls with one slope."""
         slopes = self._slopes()
-        steepest = -slopes[self.top : self.bottom + 1].min()
+        steepest = -slopes[self.middle : self.bottom + 1].min()
         width = max(2, int(_INTERVAL * self.lrs.size))
-        for left in range(self.bottom - width, self.top - 1, -1):
+        for left in range(self.bottom - width, max(self.top, self.middle - width // 2) - 1, -1):
             right = left + width
             if slopes[right] - slopes[left] <= _ALIKE * steepest and -slopes[left] >= _FALLING * steepest:
                 low, high = self.lrs[left], self.lrs[right]

@@ -76,13 +76,15 @@ class LRFindResult:
             "steepest": where the slope against the logarithm of the rate is steepest. "minimum": a tenth of the rate of
             least loss. "valley": the middle, in the logarithm, of the longest decreasing subsequence, without the first
             tenth of its depth. "slide": an interval of 15 % of the points slides from the lowest point to smaller rates
-            until the slopes at both of its ends are alike and it falls; its lower end is the rate.
+            until the slopes at both of its ends are alike and it falls; its lower end is the rate. ("steepest" and
+            "slide" look from where the losses have come halfway down for good: before that the average wavers.)
 
         Returns
         -------
         Suggestion
             A NamedTuple with `lr`, the rate or None, and `reason`: what the rate stands on, or why there is none
-            ("flat", "never fell", "diverged at once", "too few points").
+            ("flat", "never fell", "diverged at once", "too few points", "still falling": where the run ended, by the
+            largest rate or by Ctrl-C, before the fall was at its steepest).
 
         Notes
         -----

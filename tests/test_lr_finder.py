@@ -380,6 +380,18 @@ def test_noise_and_spikes_do_not_mislead(method, beta, spoil):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("batch_size", "repeats"), [(4, 1), (16, 1), (1, 5)])
+def test_the_wavering_of_the_first_averages_is_no_fall(method, batch_size, repeats):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(500, N_FEATURES))
+        y = X @ rng.normal(size=N_FEATURES) + 0.1 * rng.normal(size=500)
+        found = fastgd.lr_find(NEURON, X, y, optimizer=SGD, batch_size=batch_size, repeats=repeats, seed=seed)
+        lr = found.suggestion(method).lr  # rates up to 1e-4 take nothing off the loss in some 80 steps
+        assert lr is None or lr > 5e-4, (seed, lr)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("losses", "status", "num_steps", "reason"),
     [
@@ -419,6 +431,20 @@ def test_a_fall_that_goes_on_at_the_end_is_told():
     found = ask("minimum", fall(1e-1, explosion=1e9), status="completed")
     assert found.lr == pytest.approx(1.0)
     assert found.reason.endswith("(still falling at the largest rate: try a larger end)")
+    found = ask("minimum", fall(1e-1, explosion=1e9)[:92], status="interrupted")
+    assert found.lr == pytest.approx(LRS[91] / 10)
+    assert found.reason.endswith("(still falling at the largest rate: the run was interrupted there)")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("beta", [0.0, 0.98])
+def test_a_fall_that_has_not_come_to_its_steepest_has_no_rate(method, beta):
+    found = ask(method, fall(1e2, explosion=1e9), beta, "completed")
+    assert found == (None, "still falling, and faster than ever, at the largest rate, 10: try a larger end")
+    for n in (60, 70):
+        found = ask(method, fall(1e-1)[:n], beta, "interrupted")
+        rate = f"at the largest rate, {LRS[n - 1]:.3g}: the run was interrupted there"
+        assert found == (None, f"still falling, and faster than ever, {rate}")
 
 
 @settings(max_examples=200, deadline=None)
