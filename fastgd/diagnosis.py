@@ -34,6 +34,7 @@ _SLOW = 0.7
 # still before it falls there by about r^(5/8) - r^(7/8): 2 % is r = 0.3 %, which the eye no longer sees in a picture.
 _STILL_FALLS = 0.02
 _LEFT = 1e-3  # of the fall: where an exponential is said to have arrived
+_BENDS = 1e-3  # less than that from one third of the record to the next, and a fall is straight: no floor is in sight
 # lr·|g|²/4 is what the noise adds to the loss at the floor: "well above what a smaller rate reaches" is a quarter of
 # it, and a twentieth of the fall (a floor far below where the run began is no reason for a smaller rate).
 _SHARE_OF_FLOOR, _SHARE_OF_FALL = 0.25, 0.05
@@ -109,7 +110,8 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     result : FitResult, mapping or MinimizeResult
         What `fit` returned; or its history, or any mapping of columns of one length with `loss` among them, of which
         `grad_norm`, `grad_cosine`, `lr`, `val_loss`, `step` and `epoch` are used if they are there; or what
-        ``minimize(..., record=True)`` returned.
+        ``minimize(..., record=True)`` returned. The history of run k of a sweep is
+        ``{name: rows[k] for name, rows in result.history.items()}``.
     sharpness : Sharpness or float, optional
         What `fastgd.sharpness` found, or the largest eigenvalue of the Hessian, λ: the rate is compared with the
         largest stable one.
@@ -190,9 +192,10 @@ def _record(owner, result):
         raise ValueError(f"{owner}: the history must have a column 'loss', it has {', '.join(map(repr, history))}")
     names = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch")
     columns = {name: _column(owner, name, history[name]) for name in names if name in history}
-    loss = columns["loss"]
     for name, column in columns.items():
-        _check.same_length(owner, name, column, "loss", loss)
+        _check.same_length(owner, name, column, "loss", columns["loss"])
+    columns = _before_the_end(columns)
+    loss = columns["loss"]
     ended_badly = getattr(result, "status", None) == "diverged"
     if loss.size == 0 and not ended_badly:
         raise ValueError(f"{owner}: the history must have at least one row, it is empty")
@@ -227,6 +230,13 @@ def _column(owner, name, values):
     if isinstance(values, list | tuple):  # JSON has null for NaN
         values = [math.nan if value is None else value for value in values]
     return np.array(_check.array(owner, f"history[{name!r}]", values, 1, np.float64))
+
+
+def _before_the_end(columns):
+    """The rows that a run has: in a sweep's history one that ended earlier than others has neither step nor epoch."""
+    numbers = [columns[name] for name in ("step", "epoch") if name in columns]
+    there = np.flatnonzero(np.any(~np.isnan(numbers), axis=0)) if numbers else np.empty(0)
+    return {name: column[: there[-1] + 1] for name, column in columns.items()} if there.size else columns
 
 
 def _record_of_path(owner, result):
@@ -430,7 +440,7 @@ def _needed(loss, run):
         return None
     a, b, c = (loss[loss.size - k * w : loss.size - (k - 1) * w or None].mean() for k in (3, 2, 1))
     ratio = (b - c) / (a - b) if a > b else math.nan
-    if not 0 < ratio < 1:
+    if not 0 < ratio < 1 - _BENDS:
         return None
     k = -math.log(ratio) / w
     tail = loss[-w:]  # its mean is L∞ + A·e^(-kt)·(1 + e^-k + ...)/w at its first row

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fastgd import SGD, Adam, Momentum, Nesterov, Neuron, diagnose, fit, minimize
+from fastgd import SGD, Adam, Momentum, Nesterov, Neuron, diagnose, fit, minimize, sweep
 from fastgd.diagnosis import VERDICTS
 from fastgd.problems import Bowl
 
@@ -147,6 +147,13 @@ def test_a_fall_known_by_theory():
         assert f"about {found.needed:.0f} epochs" in str(found)
 
 
+@pytest.mark.parametrize("loss", [[1.0, 0.9, 0.8, 0.7, 0.6], 10 - np.arange(30) * 0.1, np.linspace(1, 0.5, 20)])
+def test_a_straight_fall_has_no_floor_in_sight(loss):
+    found = diagnose({"loss": loss})
+    assert (found.verdict, found.needed) == (SMALL, None)
+    assert "no floor is in sight" in str(found)
+
+
 def test_the_same_losses_told_apart_by_the_cosine():
     losses = 0.81 ** np.arange(25)
     norms = 0.9 ** np.arange(25)
@@ -222,6 +229,17 @@ def test_any_record_has_a_verdict_without_a_warning(bad):
             for name in ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step")
         }
         assert diagnose(history).verdict in VERDICTS
+
+
+def test_a_run_of_a_sweep_ends_where_it_has_no_more_steps():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    options = {"optimizer": SGD(), "epochs": 40, "tol": 1e-3, "patience": 3}
+    swept = sweep(Neuron(3, "identity"), X, X @ [1.0, 2.0, 3.0], lrs=[1e-3, 0.1], **options)
+    assert swept.n_epochs[1] < swept.n_epochs[0]
+    assert diagnose({name: rows[1] for name, rows in swept.history.items()}).verdict == RIGHT
+    history = {"loss": [3.0, 2.0, 1.0, np.nan], "step": [1, 2, 3, np.nan]}
+    assert diagnose(history) == diagnose({name: column[:3] for name, column in history.items()})
 
 
 def test_epochs_without_a_loss_are_passed_over():
