@@ -4,6 +4,7 @@ import functools
 import itertools
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,14 +82,22 @@ class SweepResult:
     @property
     def message(self):
         """What came out, in a sentence."""
-        n, n_diverged = self.lrs.size, int((self.status == "diverged").sum())
-        diverged = f"{n_diverged} of {n} runs diverged" if n_diverged else f"none of {n} runs diverged"
-        if n_diverged:
-            diverged += f", from a rate of {self.lrs[self.status == 'diverged'].min():.3g} up"
-        if self.best is None:
+        n, lost = self.lrs.size, self.status == "diverged"
+        diverged = f"{lost.sum() or 'none'} of {n} runs diverged"
+        if lost.any():
+            low, high = self.lrs[lost].min(), self.lrs[lost].max()
+            every = lost[self.lrs >= low].all()
+            diverged += f", from a rate of {low:.3g} up" if every else f", at rates from {low:.3g} to {high:.3g}"
+        if self.best is None and lost.any():
             return f"{diverged}: try smaller rates"
+        if self.best is None:
+            return "no run has a finite loss" if self.n_steps.any() else "no step was taken"
         with_what = "" if len(set(self.optimizers)) == 1 else f" with {self.optimizers[self.best]}"
-        return f"the best rate is {self.best_lr:.3g}{with_what}, loss {self.loss[self.best]:.4g}; {diverged}"
+        loss = f"loss {self.loss[self.best]:.4g}"
+        val_loss = self.history["val_loss"][self.best]
+        if np.isfinite(val_loss).any():
+            loss = f"validation loss {np.nanmin(val_loss):.4g} (training {loss})"
+        return f"the best rate is {self.best_lr:.3g}{with_what}, {loss}; {diverged}"
 
     def __repr__(self):
         return f"SweepResult({self.message}; {self.seconds:.3g} s, model={self.model})"
@@ -135,7 +144,7 @@ def sweep(
         A registered optimiser.
     grid : dict, optional
         Values of the optimiser's fields to try, by name: ``{"beta": [0.8, 0.9], "weight_decay": [0, 1e-3]}``. Every
-        combination of these is run with every rate.
+        combination of these is run with every rate. Optimisers to try within a wrapper must be of one type.
     seeds : array_like of int, optional
         Seeds to try, each with everything else. Where rows are shuffled or held out, runs of different seeds take
         different rows, and share a pass only with those of their own.
@@ -296,6 +305,9 @@ def _result(model, table, parts, epochs, ended_early, started):
 
 
 def _rates(lrs):
+    for given in [lrs, *lrs] if isinstance(lrs, list | tuple) else [lrs]:
+        if hasattr(given, "_fields"):  # a named tuple of numbers would be taken for rates
+            raise TypeError(f"sweep: lrs must be numbers, a constant rate for each run, got {given!r}")
     lrs = _check.array("sweep", "lrs", lrs, 1, np.dtype(np.float64))
     if lrs.size == 0:
         raise ValueError("sweep: lrs must have at least one rate, got none")
@@ -322,7 +334,20 @@ def _combinations(optimizer, grid):
         if name not in optimizer._fields:
             fields = ", ".join(optimizer._fields) or "none"
             raise ValueError(f"sweep: grid names {name!r}; the fields of {type(optimizer).__name__} are {fields}")
-        if np.ndim(values) != 1 or len(values) == 0:
+        listed = isinstance(values, Sequence | np.ndarray) and getattr(values, "ndim", 1) == 1
+        if not listed or isinstance(values, str) or hasattr(values, "_fields") or len(values) == 0:
             raise ValueError(f"sweep: grid[{name!r}] must be a sequence of one or more values, got {values!r}")
     changes = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    return [optimizer._replace(**change) for change in changes]
+    optimizers = [optimizer._replace(**change) for change in changes]
+    for other in optimizers[1:]:
+        if _kind(other) != _kind(optimizers[0]):
+            raise TypeError(
+                f"sweep: grid must leave the optimizers within {type(optimizer).__name__} of one type, "
+                f"got {optimizers[0]} and {other}"
+            )
+    return optimizers
+
+
+def _kind(thing):
+    """The type of a thing, and of what is within: numbers of one type all."""
+    return (type(thing), *map(_kind, thing)) if isinstance(thing, tuple) else None

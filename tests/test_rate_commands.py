@@ -36,6 +36,25 @@ def test_sweep_tells_of_divergence_and_keeps_the_unit(run, tmp_path):
     assert out.splitlines()[-1] == "all rates diverged: try a lower --start"
 
 
+def test_sweep_without_a_step_says_so(run):
+    code, out, _ = run("sweep", "--rates", "2", "--epochs", "0")
+    assert code == 1
+    assert [line.split()[1:] for line in out.splitlines()[2:]] == [
+        ["no", "step"],
+        ["no", "step"],
+        ["step", "was", "taken"],
+    ]
+
+
+def test_sweep_s_help_tells_its_own_default(run, capsys):
+    with pytest.raises(SystemExit):
+        run("sweep", "--help")
+    with_help = capsys.readouterr().out
+    assert "--epochs N" in with_help
+    assert "(default: 30)" in with_help
+    assert "(default: 100)" not in with_help
+
+
 def test_sweep_draws(run, tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "sweep.png"

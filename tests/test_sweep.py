@@ -105,6 +105,16 @@ def test_fields_that_change_the_state():
     assert_as_fit(result, Neuron(4), X, y, 1e-9, epochs=2)
 
 
+def test_optimisers_within_a_wrapper():
+    X, y = data(200, 4)
+    grid = {"inner": [SGD(), SGD(weight_decay=0.1)], "decay": [0.5]}
+    result = sweep(Neuron(4, "identity"), X, y, lrs=[0.1], optimizer=fastgd.EMA(SGD(), 0.9), grid=grid, epochs=2)
+    assert result.optimizers == (fastgd.EMA(SGD(), 0.5), fastgd.EMA(SGD(weight_decay=0.1), 0.5))
+    assert_as_fit(result, Neuron(4, "identity"), X, y, 1e-9, epochs=2)
+    with pytest.raises(TypeError, match=r"within EMA of one type, got EMA\(inner=SGD.* and EMA\(inner=Adam"):
+        sweep(Neuron(4), X, y, lrs=[0.1], optimizer=fastgd.EMA(SGD()), grid={"inner": [SGD(), Adam()]})
+
+
 def test_runs_that_diverge_stop_where_fit_does_and_leave_the_others_alone():
     X, y = data(300, 5)
     lrs = [1e-2, 10, 1e10, 1e-1, 1e200]
@@ -226,7 +236,18 @@ def test_no_epochs():
     assert result.status.tolist() == ["max_epochs"]
     assert np.isnan(result.loss).all()
     assert result.best is None
+    assert result.message == "no step was taken"
     assert result.history["loss"].shape == (1, 0)
+
+
+def test_the_message_holds_for_every_setting():
+    X, y = data(200, 4)
+    options = {"optimizer": SGD(), "epochs": 30}
+    result = sweep(Neuron(4, "identity"), X, y, lrs=[0.02, 0.1, 30], grid={"weight_decay": [0, 1e3]}, **options)
+    assert result.message.endswith("; 3 of 6 runs diverged, at rates from 0.1 to 30")
+    result = sweep(Neuron(4, "identity"), X, y, lrs=[0.02, 0.3, 30], validation=0.3, **options)
+    least = result.history["val_loss"][result.best].min()
+    assert f"validation loss {least:.4g} (training loss {result.loss[result.best]:.4g})" in result.message
 
 
 @pytest.mark.parametrize(
@@ -239,6 +260,8 @@ def test_no_epochs():
         ({"lrs": [np.nan]}, ValueError, "sweep: lrs must be positive and finite, got nan"),
         ({"lrs": [np.inf]}, ValueError, "sweep: lrs must be positive and finite, got inf"),
         ({"lrs": ["a"]}, TypeError, "sweep: lrs must hold real numbers"),
+        ({"lrs": fastgd.ExponentialDecay(0.1, 3.0)}, TypeError, "sweep: lrs must be numbers, .*, got Exponential"),
+        ({"lrs": [fastgd.ExponentialDecay(0.1, 0.1)]}, TypeError, "sweep: lrs must be numbers, .*, got Exponential"),
         ({"optimizer": "adam"}, TypeError, "sweep: optimizer: expected an optimizer"),
         ({"grid": [1]}, TypeError, "sweep: grid must be a dictionary"),
         ({"grid": {"bta": [1]}}, ValueError, "sweep: grid names 'bta'; the fields of Adam are beta1, beta2"),

@@ -55,9 +55,9 @@ def add_model_arguments(parser):
     parser.add_argument("--loss", choices=LOSSES, default="mse", help="(default: mse)")
 
 
-def add_method_arguments(parser):
-    """Declare how the neuron is trained."""
-    parser.add_argument("--epochs", type=int, default=100, metavar="N", help="(default: 100)")
+def add_method_arguments(parser, epochs=100):
+    """Declare how the neuron is trained, by default for so many epochs."""
+    parser.add_argument("--epochs", type=int, default=epochs, metavar="N", help=f"(default: {epochs})")
     add_step_arguments(parser)
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
 

@@ -14,7 +14,7 @@ def add_arguments(parser):
     """Declare data, model, method and rates."""
     _setup.add_data_arguments(parser)
     _setup.add_model_arguments(parser)
-    _setup.add_method_arguments(parser)
+    _setup.add_method_arguments(parser, epochs=30)
     parser.add_argument("--start", type=float, default=1e-4, metavar="LR", help="the lowest rate (default: 0.0001)")
     parser.add_argument("--end", type=float, default=10.0, metavar="LR", help="the highest rate (default: 10)")
     parser.add_argument(
@@ -23,7 +23,6 @@ def add_arguments(parser):
     parser.add_argument(
         "--png", metavar="FILE.png", help="draw the final losses and the loss curves (needs matplotlib)"
     )
-    parser.set_defaults(epochs=30)
 
 
 def run(arguments):
@@ -79,6 +78,9 @@ def _table(result, unit):
         if not ended[k]:
             yield f"{lr:>10.4g}  {'':>10}  diverged in epoch {result.n_epochs[k] + 1}"
             continue
+        if result.n_steps[k] == 0:
+            yield f"{lr:>10.4g}  {'':>10}  no step"
+            continue
         share = (np.log(loss) - low) / (high - low) if high > low and loss > 0 else 0.0
         bar = "#" * (1 + round(share * (_WIDTH - 1)))
         yield f"{lr:>10.4g}  {loss:>10.4g}  {bar}{'  <- best' if k == result.best else ''}"
@@ -86,7 +88,8 @@ def _table(result, unit):
 
 def _verdict(result, unit):
     if result.best is None:
-        return "all rates diverged: try a lower --start"
+        lost = (result.status == "diverged").all()
+        return "all rates diverged: try a lower --start" if lost else result.message
     at_edge = {0: "a lower --start", result.lrs.size - 1: "a higher --end"}.get(result.best)
     advice = f"; it is at the edge, so try {at_edge} too" if at_edge else ""
     return f"best rate {result.best_lr:.4g}, loss {result.loss[result.best] * unit:.4g}{advice}"
