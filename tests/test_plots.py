@@ -283,6 +283,13 @@ def test_rates_at_which_some_runs_diverge_are_not_shaded():
     assert len(SweepDisplay(dataclasses.replace(result, status=status)).plot().shades_) == 2
 
 
+def test_the_best_run_says_by_what_it_is_best():
+    result = sweep_of(3, validation=0.25)
+    assert SweepDisplay(result).plot().best_.get_label().startswith("best on validation rows: ")
+    (line,) = [line for line in SweepCurvesDisplay(result).plot().lines_ if line.get_label()[0] != "_"]
+    assert line.get_label().startswith("best on validation rows: rate ")
+
+
 def test_every_run_diverged():
     display = SweepDisplay(swept([3.0, 5.0], epochs=60)).plot()
     assert display.best_ is None

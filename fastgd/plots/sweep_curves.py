@@ -5,7 +5,7 @@ import numpy as np
 from fastgd import _check
 from fastgd.plots import _style
 from fastgd.plots._results import attributes, require_a_number
-from fastgd.plots.sweeps import most_shown, runs_of
+from fastgd.plots.sweeps import best_words, most_shown, runs_of
 
 
 class SweepCurvesDisplay:
@@ -52,6 +52,7 @@ class SweepCurvesDisplay:
         owner = "SweepCurvesDisplay"
         self.lrs = attributes(owner, result, "sweep", ("lrs",))["lrs"]
         self.diverged, self.best, _ = runs_of(owner, result, self.lrs.size)
+        self._best_words = best_words(result)
         self.epochs, self.losses = (
             np.array(_check.array(owner, f"history[{name!r}]", result.history[name], 2, np.float64))
             for name in ("epoch", "loss")
@@ -109,7 +110,9 @@ class SweepCurvesDisplay:
         seen = np.flatnonzero(np.isfinite(losses))
         style = {"color": colour, "linewidth": 1.3, "linestyle": "--" if self.diverged[i] else "-", "label": "_run"}
         if i == self.best:
-            style.update(color=_style.BLACK, linewidth=2, label=f"best: rate {_style.fmt(self.lrs[i])}", zorder=3)
+            style.update(
+                color=_style.BLACK, linewidth=2, label=f"{self._best_words}: rate {_style.fmt(self.lrs[i])}", zorder=3
+            )
             style.update(marker="o", **_style.marked(seen.size))
             style["markersize"] = 4
         elif seen.size == 1:

@@ -13,8 +13,9 @@ class SweepDisplay:
 
     A line for each optimiser of the sweep; over several seeds it is the median, and the band reaches from the smallest
     to the largest. Shaded are the rates at which every run diverged; a cross at the upper edge stands for each run that
-    did. A star marks the best run. The axis ends somewhat above the losses at smaller rates than the best; a run that
-    did not come to infinity, but ended far above, is a triangle at the upper edge.
+    did. A star marks the best run; where the sweep had validation rows it is best on these, and need not be the lowest.
+    The axis ends somewhat above the losses at smaller rates than the best; a run that did not come to infinity, but
+    ended far above, is a triangle at the upper edge.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ class SweepDisplay:
         columns = attributes(owner, result, "sweep", ("lrs", "loss"))
         self.lrs, self.loss = columns.values()
         self.diverged, self.best, self._optimizers = runs_of(owner, result, self.lrs.size)
+        self._best_words = best_words(result)
         self.loss = np.where(self.diverged, np.nan, _style.finite(self.loss))
 
     def plot(self, ax=None):
@@ -103,7 +105,8 @@ class SweepDisplay:
         self.best_ = None
         if self.best is not None:
             lr, loss = self.lrs[self.best], self.loss[self.best]
-            self.best_ = _style.star(ax, lr, loss, f"best: {_style.fmt(loss)} at rate {_style.fmt(lr)}")
+            label = f"{self._best_words}: {_style.fmt(loss)} at rate {_style.fmt(lr)}"
+            self.best_ = _style.star(ax, lr, loss, label)
         if not np.isfinite(self.loss).any():
             words = "every run diverged" if self.diverged.all() else "no run ended with a finite loss"
             ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
@@ -157,6 +160,12 @@ def runs_of(owner, result, n):
     if set(lengths.values()) != {n}:
         raise ValueError(f"{owner}: the columns of the result must have one length, got {n} rates, {lengths}")
     return np.array([status == "diverged" for status in result.status]), result.best, list(result.optimizers)
+
+
+def best_words(result):
+    """Return what the best run is called: it is chosen by the validation loss, where the sweep had that."""
+    val_loss = getattr(result, "history", {}).get("val_loss", np.empty(0))
+    return "best on validation rows" if np.isfinite(val_loss).any() else "best"
 
 
 def most_shown(losses, lrs, best):
