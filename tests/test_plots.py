@@ -290,6 +290,14 @@ def test_the_best_run_says_by_what_it_is_best():
     assert line.get_label().startswith("best on validation rows: rate ")
 
 
+def test_a_run_that_ended_beyond_what_can_be_drawn_is_a_triangle():
+    result = sweep_of(3)
+    status, loss = np.full(3, "max_epochs"), np.array([0.5, 0.4, 1e266])
+    display = SweepDisplay(dataclasses.replace(result, status=status, loss=loss, best=1)).plot()
+    (triangle,) = display.triangles_
+    np.testing.assert_array_equal(triangle.get_xdata(), result.lrs[2:])
+
+
 def test_every_run_diverged():
     display = SweepDisplay(swept([3.0, 5.0], epochs=60)).plot()
     assert display.best_ is None

@@ -19,7 +19,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _NARROW = 260.0  # the width in points below which axes are small
 _MANY = 8  # entries of a legend, beyond which it is written smaller
 LETTER = 0.52  # the mean width of a letter, in font sizes
-_LARGEST = 1e250  # of numbers that are drawn
+LARGEST = 1e250  # of numbers that are drawn
 _LOG_FROM = 30.0  # the ratio of the largest to the smallest value from which a logarithmic axis shows more
 
 
@@ -201,8 +201,8 @@ def finite(values):
     matplotlib's margins and logarithms overflow near the largest and smallest float64.
     """
     size = np.abs(values)
-    drawable = np.where(size < _LARGEST, values, np.nan)
-    return np.where(size < 1 / _LARGEST, 0.0, drawable)
+    drawable = np.where(size < LARGEST, values, np.nan)
+    return np.where(size < 1 / LARGEST, 0.0, drawable)
 
 
 def star(ax, x, y, label):

@@ -60,6 +60,7 @@ class SweepDisplay:
         self.lrs, self.loss = columns.values()
         self.diverged, self.best, self._optimizers = runs_of(owner, result, self.lrs.size)
         self._best_words = best_words(result)
+        self._too_large = ~self.diverged & (self.loss > _style.LARGEST)
         self.loss = np.where(self.diverged, np.nan, _style.finite(self.loss))
 
     def plot(self, ax=None):
@@ -89,7 +90,7 @@ class SweepDisplay:
             self._line(i, _style.name_of(optimizer), chosen)
         for i, chosen in enumerate(members):
             self._at_the_edge(i, chosen & self.diverged, "x", self.crosses_)
-            self._at_the_edge(i, chosen & (self.loss > most), "^", self.triangles_)
+            self._at_the_edge(i, chosen & (self._too_large | (self.loss > most)), "^", self.triangles_)
         shown = self.loss[self.loss <= most]
         _style.set_scale_by(ax.yaxis, "final mean training loss", shown)
         if shown.size:
