@@ -1,5 +1,6 @@
 """The explorer: a window in which gradient descent is taken step by step."""
 
+import functools
 import math
 import re
 import textwrap
@@ -169,8 +170,8 @@ class Explorer:
         low, high = min(_RATES[0], math.log10(run.lr)), max(_RATES[1], math.log10(run.lr))
         rows = [("rate", low, high, math.log10(run.lr), self._set_rate)]
         rows += [
-            (name, *view, value, self._set_start)
-            for name, view, value in zip(names, self._view, run.start, strict=True)
+            (name, *view, value, functools.partial(self._set_start, i))
+            for i, (name, view, value) in enumerate(zip(names, self._view, run.start, strict=True))
         ]
         rows.append(("momentum", 0.0, max(0.99, self._momentum), self._momentum, self._set_momentum))
         for i, (name, low, high, value, change) in enumerate(rows):
@@ -195,8 +196,10 @@ class Explorer:
         self.exploration.lr = float(f"{10**power:.3g}")
         self._show()
 
-    def _set_start(self, _):
-        self.exploration.start = [slider.val for name, slider in self.sliders_.items() if name.startswith("start")]
+    def _set_start(self, i, value):
+        start = self.exploration.start  # whose other element may lie beyond its slider
+        start[i] = value
+        self.exploration.start = start
         self._show()
 
     def _set_momentum(self, momentum):
