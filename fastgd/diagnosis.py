@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgd import _check
+from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd.batches import SEQUENTIAL
 from fastgd.curvature import Sharpness
 from fastgd.minimization import MinimizeResult
@@ -162,6 +163,7 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     if lr is not None:
         run.lr = _check.number(owner, "lr", lr, _check.positive)
     if optimizer is not None:
+        kernels_for(f"{owner}: optimizer", OptimizerKernels, optimizer)
         run.optimizer = optimizer
     with np.errstate(all="ignore"):
         verdict, evidence, advice, needed = _judge(run)
@@ -189,7 +191,8 @@ def _record(owner, result):
             f"'loss', got {type(result).__name__}"
         )
     if "loss" not in history:
-        raise ValueError(f"{owner}: the history must have a column 'loss', it has {', '.join(map(repr, history))}")
+        columns = ", ".join(map(repr, history)) or "none"
+        raise ValueError(f"{owner}: the history must have a column 'loss', it has {columns}")
     names = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch")
     columns = {name: _column(owner, name, history[name]) for name in names if name in history}
     for name, column in columns.items():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _check, problems
-from fastgd._registry import OptimizerKernels, kernels_for
+from fastgd._registry import ObjectiveKernels, OptimizerKernels, kernels_for
 from fastgd.curvature import hessian
 from fastgd.gradients import value_and_grad
 from fastgd.objectives import checked_args, prepare
@@ -475,6 +475,8 @@ def _point(owner, start):
 
 def _start(owner, objective, start):
     """Return where to begin: the user's point, or of the gallery's objectives the known one."""
+    if isinstance(objective, type) and objective in problems.GALLERY:
+        kernels_for(f"{owner}: objective", ObjectiveKernels, objective)  # which says what to write
     known = type(objective) in problems.GALLERY
     if start is None:
         if not known:

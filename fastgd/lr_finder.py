@@ -10,7 +10,7 @@ from fastgd import _check, _loop, minimization
 from fastgd._descent import NONFINITE
 from fastgd._interrupt import Interrupts
 from fastgd._lr_suggestions import FEWEST, METHODS, smooth, suggest
-from fastgd._registry import ModelKernels, _registered
+from fastgd._registry import ModelKernels, ObjectiveKernels, _registered, kernels_for
 from fastgd._run import Run, flat
 from fastgd._setup import MOST, initial_params
 from fastgd._setup import prepare as prepare_training
@@ -233,6 +233,9 @@ def lr_find(
     stop_factor = _check.number(owner, "stop_factor", stop_factor, _more_than_one)
     repeats = _check.integer(owner, "repeats", repeats, least=1)
     rise = _Rise(_evenly_in_logarithm(start, end, num_steps), beta, stop_factor)
+
+    if isinstance(model, type) and model in _registered:
+        kernels_for(f"{owner}: model", (ModelKernels, ObjectiveKernels), model)  # which says what to write
 
     with Interrupts() as interrupts:
         if isinstance(_registered.get(type(model)), ModelKernels):

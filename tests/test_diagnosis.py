@@ -198,7 +198,7 @@ def test_honest_about_little():
     assert "no loss is finite" in str(diagnose({"loss": [np.nan] * 5}))
     for wrong, error, words in (
         ({"loss": []}, ValueError, "at least one row"),
-        ({}, ValueError, "column 'loss'"),
+        ({}, ValueError, "column 'loss', it has none"),
         ({"loss": [1.0, 2.0], "lr": [0.1]}, ValueError, "as many rows"),
         (3, TypeError, "result must be"),
         (minimize(Bowl(), [0.0]), ValueError, "record=True"),
@@ -207,6 +207,9 @@ def test_honest_about_little():
             diagnose(wrong)
     with pytest.raises(ValueError, match="sharpness"):
         diagnose({"loss": [1.0, 0.5]}, sharpness=np.nan)
+    for optimizer, words in (("sgd", "got str"), (Momentum, r"write Momentum\(\)")):
+        with pytest.raises(TypeError, match=f"^diagnose: optimizer: .*{words}"):
+            diagnose({"loss": [1.0, 0.5]}, optimizer=optimizer)
     with pytest.raises(ValueError, match="lr must be"):
         diagnose({"loss": [1.0, 0.5]}, lr=-1)
 

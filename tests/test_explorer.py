@@ -271,6 +271,7 @@ def test_the_suggested_rate_suits_every_objective():
         ({"objective": problems.Booth(), "start": 1.0}, ValueError, "Booth has 2 variables, got 1"),
         ({"objective": problems.Rosenbrock(), "start": 1.0}, ValueError, "Rosenbrock has at least 2 variables, got 1"),
         ({"objective": valley, "args": (1.0,)}, TypeError, "start must be given with an objective of your own"),
+        ({"objective": problems.Booth}, TypeError, r"got the class Booth itself; write Booth\(\)"),
         ({"objective": "bowl", "start": 1.0}, TypeError, "fun must be an objective, got str"),
         ({"optimizer": SGD}, TypeError, "optimizer"),
     ],
@@ -356,6 +357,12 @@ def test_sliders():
     assert f"rate {fmt_setting(run.lr)}: " in words_of(explorer)
 
 
+def test_a_slider_moves_its_own_parameter_alone():
+    explorer = drawn(problems.Rosenbrock(), start=[5.0, 5.0], bounds=[[-2, 2], [-2, 2]])
+    explorer.sliders_["start x2"].set_val(1.0)
+    np.testing.assert_array_equal(explorer.exploration.start, [5.0, 1.0])
+
+
 def test_a_figure_that_nobody_else_holds_is_alive():
     explorer = drawn(lr=0.1, start=4.0)
     run, figure, place = explorer.exploration, explorer.figure_, explorer.buttons_["step"].ax
@@ -426,6 +433,8 @@ def test_it_draws_into_a_figure_without_a_screen():
     [
         ({"momentum": 1.0}, r"^Explorer: momentum must be a number in \[0, 1\), got 1.0"),
         ({"bounds": [(1, 0)]}, r"^Explorer: bounds must be 1 pairs"),
+        ({"bounds": 5}, r"^Explorer: bounds must be 1 pairs \(low, high\) with low < high, got 5"),
+        ({"bounds": (3, 1)}, r"^Explorer: bounds must be 1 pairs"),
         ({"lr": -1.0}, r"lr must be a positive finite number"),
     ],
 )

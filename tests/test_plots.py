@@ -553,6 +553,7 @@ def unrecorded():
         (lambda: LearningCurvesDisplay(run()).plot(ax=3), TypeError, "ax must be matplotlib axes or None, got int"),
         (lambda: LRFinderDisplay(run()), TypeError, "what lr_find returns, got FitResult"),
         (lambda: LRFinderDisplay(found(), methods=("deepest",)), ValueError, "one of 'steepest'"),
+        (lambda: LRFinderDisplay(found(), methods="valley"), TypeError, r"such as \['valley'\], got 'valley'"),
         (lambda: LRFinderDisplay(plot_results.Found(*[NAN] * 5, {})), ValueError, "at least one finite value"),
         (lambda: LRFinderDisplay(plot_results.Found(*[[]] * 5, {})), ValueError, "is empty"),
         (lambda: SweepDisplay(run()), TypeError, "what sweep returns, got FitResult"),

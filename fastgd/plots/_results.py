@@ -20,7 +20,8 @@ def history_of(owner, result, names, optional=()):
         raise TypeError(f"{owner}: result must be what fit returns, or its history, got {type(result).__name__}")
     missing = [name for name in names if name not in history]
     if missing:
-        raise ValueError(f"{owner}: the history must have {missing[0]!r}, it has {', '.join(map(repr, history))}")
+        columns = ", ".join(map(repr, history)) or "none"
+        raise ValueError(f"{owner}: the history must have {missing[0]!r}, it has {columns}")
     present = [*names, *(name for name in optional if name in history)]
     return _columns(owner, "history", {name: history[name] for name in present})
 

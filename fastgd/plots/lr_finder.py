@@ -59,6 +59,8 @@ class LRFinderDisplay:
         if not callable(getattr(result, "suggestion", None)):
             raise TypeError(f"{owner}: result must be what lr_find returns, got {type(result).__name__}")
         require_a_number(owner, "the smoothed losses", self.smoothed)
+        if isinstance(methods, str):
+            raise TypeError(f"{owner}: methods must be a sequence of names, such as [{methods!r}], got {methods!r}")
         for method in methods:
             _check.choice(owner, "methods", method, METHODS)
         self.suggestions = {method: result.suggestion(method) for method in methods}

@@ -160,7 +160,7 @@ def _path(owner, result):
 
 def checked_bounds(owner, bounds, n):
     """Return the range of each of n parameters, an array (n, 2)."""
-    bounds = np.array(_check.array(owner, "bounds", bounds, 2, np.float64))
+    bounds = np.array(_check.array(owner, "bounds", bounds, None, np.float64))
     if bounds.shape != (n, 2) or not np.isfinite(bounds).all() or not (bounds[:, 0] < bounds[:, 1]).all():
         raise ValueError(f"{owner}: bounds must be {n} pairs (low, high) with low < high, got {bounds.tolist()}")
     return bounds
