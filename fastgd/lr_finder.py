@@ -232,6 +232,7 @@ def lr_find(
     beta = _check.number(owner, "beta", beta, _check.unit_interval)
     stop_factor = _check.number(owner, "stop_factor", stop_factor, _more_than_one)
     repeats = _check.integer(owner, "repeats", repeats, least=1)
+    compile = _check.boolean(owner, "compile", compile)
     rise = _Rise(_evenly_in_logarithm(start, end, num_steps), beta, stop_factor)
 
     if isinstance(model, type) and model in _registered:
@@ -296,7 +297,6 @@ def _train(run, rise, interrupts):
 
 
 def _run_of_objective(owner, fun, x0, optimizer, args, jac, compile, state, rise):
-    compile = _check.boolean(owner, "compile", compile)
     x = minimization.starting_array(owner, "X, where the objective's run begins,", x0, 1).copy()
     optimizer, _, rules = minimization.checked_rules(owner, optimizer, 0.0, rise.lrs.size - 1, 0, 0, 0)
     args = checked_args(owner, args, compile)

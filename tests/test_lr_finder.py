@@ -288,6 +288,7 @@ def test_interrupted_in_an_objective():
         ({"y": None}, TypeError, "lr_find: y must be given with a model, got None"),
         ({"model": fastgd.Neuron}, TypeError, r"lr_find: model: .*, got the class Neuron itself; write Neuron\(\)"),
         ({"model": Booth, "X": [1.0], "y": None}, TypeError, r"lr_find: model: .* class Booth itself; write Booth\(\)"),
+        ({"compile": "no"}, TypeError, "lr_find: compile must be True or False, got 'no'"),
         ({"args": (1.0,)}, TypeError, "lr_find: args and jac go with an objective, got the model Neuron"),
         ({"state": (1, 2)}, TypeError, "lr_find: state must be AdamState, the optimizer's, got tuple"),
         (
