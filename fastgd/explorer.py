@@ -297,6 +297,10 @@ class Exploration:
             return f"At the start, where the loss is {now}. Take a step."
         before = self.losses[-2]
         change = f"from {fmt(before)} to {now}" if fmt(before) != now else f"by {fmt(abs(self.loss - before))} to {now}"
+        if self.loss == before:
+            if status == "downhill":
+                return f"Taking steps downhill, too small to change the loss of {now}: raise the rate."
+            return f"Overshooting: the step led past the low point, and the loss stayed at {now}."
         if status == "downhill":
             return f"Taking steps downhill: the loss fell {change}."
         if self.loss > before:

@@ -192,6 +192,8 @@ def test_an_honest_answer_where_the_curvature_tells_nothing(options, words):
         ({"lr": 0.1}, 0, "ready", "At the start, where the loss is 16.00"),
         ({"lr": 0.1}, 1, "downhill", "the loss fell from 16.00 to 10.24"),
         ({"lr": 1e-7}, 1, "downhill", "the loss fell by 6.40e-6 to 16.00"),
+        ({"lr": 1e-300}, 1, "downhill", "too small to change the loss of 16.00: raise the rate."),
+        ({"lr": 1.0}, 1, "overshooting", "the loss stayed at 16.00."),
         ({"lr": 0.9}, 1, "overshooting", "still the loss fell from 16.00 to 10.24"),
         ({"lr": 1.1}, 1, "overshooting", "the loss rose from 16.00 to 23.04"),
         ({"lr": 0.5}, 1, "minimum", "the gradient is 0 to six digits, and the curvature is positive"),

@@ -285,6 +285,15 @@ def test_run_does_without_motion(page):
     browser.command("Emulation.setEmulatedMedia", features=[])
 
 
+@pytest.mark.parametrize("lr", [1e-20, 1.0])
+def test_a_loss_that_stays_is_told(page, lr):
+    browser, run = page(Exploration(lr=lr, start=4.0)), Exploration(lr=lr, start=4.0)
+    click(browser, "step", 1)
+    run.step()
+    assert run.loss == 16
+    assert text(browser, "message") == run.message
+
+
 def test_a_divergence_is_told(page):
     browser, run = page(Exploration(lr=3.0, start=4.0)), Exploration(lr=3.0, start=4.0)
     click(browser, "step", 50)
