@@ -191,10 +191,10 @@ def _record(owner, result):
             f"'loss', got {type(result).__name__}"
         )
     if "loss" not in history:
-        columns = ", ".join(map(repr, history)) or "none"
-        raise ValueError(f"{owner}: the history must have a column 'loss', it has {columns}")
-    names = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch")
-    columns = {name: _column(owner, name, history[name]) for name in names if name in history}
+        names = ", ".join(map(repr, history)) or "none"
+        raise ValueError(f"{owner}: the history must have a column 'loss', it has {names}")
+    known = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch")
+    columns = {name: _column(owner, name, history[name]) for name in known if name in history}
     for name, column in columns.items():
         _check.same_length(owner, name, column, "loss", columns["loss"])
     columns = _before_the_end(columns)

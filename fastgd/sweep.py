@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -334,8 +334,8 @@ def _combinations(optimizer, grid):
         if name not in optimizer._fields:
             fields = ", ".join(optimizer._fields) or "none"
             raise ValueError(f"sweep: grid names {name!r}; the fields of {type(optimizer).__name__} are {fields}")
-        listed = isinstance(values, Sequence | np.ndarray) and getattr(values, "ndim", 1) == 1
-        if not listed or isinstance(values, str) or hasattr(values, "_fields") or len(values) == 0:
+        listed = isinstance(values, Collection) and getattr(values, "ndim", 1) == 1
+        if not listed or isinstance(values, str | dict | set) or hasattr(values, "_fields") or len(values) == 0:
             raise ValueError(f"sweep: grid[{name!r}] must be a sequence of one or more values, got {values!r}")
     changes = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     optimizers = [optimizer._replace(**change) for change in changes]
