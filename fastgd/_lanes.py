@@ -9,7 +9,7 @@ is loaded into all lanes at once, and each vector of parameters serves all rows 
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastgd._simd import TILE, Matrix, Vectors, data_pointer, i64, row_pointers
+from fastgd._simd import TILE, Matrix, Vectors, contiguous, data_pointer, i64, row_pointers
 
 _VECTORS_TOGETHER = 2  # of models
 
@@ -19,7 +19,7 @@ class _Models(Vectors):
 
     def __init__(self, context, builder, matrix_type, matrix):
         super().__init__(context, builder, matrix_type.dtype)
-        array = context.make_array(matrix_type)(context, builder, matrix)
+        array = contiguous(context, builder, matrix_type, matrix)
         self.data = array.data
         self.n_rows, self.n_models = cgutils.unpack_tuple(builder, array.shape)
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 TILE = 16  # rows whose places, products and factors lie side by side
@@ -114,7 +115,7 @@ class Matrix(Vectors):
 
     def __init__(self, context, builder, X_type, X):
         super().__init__(context, builder, X_type.dtype)
-        array = context.make_array(X_type)(context, builder, X)
+        array = contiguous(context, builder, X_type, X)
         self.data = array.data
         self.columns = cgutils.unpack_tuple(builder, array.shape)[1]
 
@@ -153,8 +154,15 @@ class Matrix(Vectors):
             emit(whole, self.first_lanes(rest))
 
 
+def contiguous(context, builder, array_type, array):
+    """What an array is made of. One of users' compiled code may have any strides, which nothing here looks at."""
+    if array_type.layout != "C":
+        raise TypingError(f"a model's arrays must be contiguous and C-ordered, got {array_type}")
+    return context.make_array(array_type)(context, builder, array)
+
+
 def data_pointer(context, builder, array_type, array):
-    return context.make_array(array_type)(context, builder, array).data
+    return contiguous(context, builder, array_type, array).data
 
 
 @intrinsic
@@ -425,7 +433,7 @@ def scale_and_compare(typing_context, scale, params, previous, grads):
 
     def emit(context, builder, signature, arguments):
         arrays = [
-            context.make_array(kind)(context, builder, value)
+            contiguous(context, builder, kind, value)
             for kind, value in zip(signature.args[1:], arguments[1:], strict=True)
         ]
         params, previous, grads = (array.data for array in arrays)

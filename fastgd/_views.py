@@ -40,17 +40,25 @@ def without_owner(context, builder, kind, value):
 
 @intrinsic
 def borrowed_slice(typing_context, array, start, size):
-    """The view array[start : start + size] of a contiguous 1-D array, without its owner."""
+    """The view array[start : start + size] of a 1-D array, without its owner.
+
+    Users' compiled code may step arrays of any stride; where the type says that it is the item's size, it is a constant.
+    """
 
     def emit(context, builder, signature, arguments):
         source = context.make_array(array)(context, builder, arguments[0])
         view = context.make_array(array)(context, builder)
         itemsize = ir.Constant(ir.IntType(64), context.get_abi_sizeof(context.get_data_type(array.dtype)))
+        if array.layout == "C":
+            data, stride = builder.gep(source.data, [arguments[1]]), itemsize
+        else:
+            (stride,) = cgutils.unpack_tuple(builder, source.strides)
+            data = cgutils.pointer_add(builder, source.data, builder.mul(arguments[1], stride))
         context.populate_array(
             view,
-            data=builder.gep(source.data, [arguments[1]]),
+            data=data,
             shape=cgutils.pack_array(builder, [arguments[2]]),
-            strides=cgutils.pack_array(builder, [itemsize]),
+            strides=cgutils.pack_array(builder, [stride]),
             itemsize=itemsize,
             meminfo=None,
         )

@@ -138,7 +138,7 @@ def value_and_grad(model, params, X=None, y=None, grads=None):
     model : NamedTuple
         A registered model, or a registered objective.
     params : ndarray of shape (n_params,)
-        The parameters, float32 or float64; an objective's point x.
+        The parameters, float32 or float64, in compiled code contiguous; an objective's point x.
     X : ndarray of shape (n, n_features)
         Rows; from Python any array of real numbers, in compiled code C-ordered and of the parameters' dtype.
         None of an objective, which has no data: there the third argument is `grads`.

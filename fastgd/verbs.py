@@ -237,7 +237,7 @@ def predict(model, params, X):
     model : NamedTuple
         A registered model.
     params : ndarray of shape (n_params,)
-        Its parameters.
+        Its parameters, in compiled code contiguous.
     X : ndarray of shape (n, n_features)
         Rows; from Python any array of real numbers, in compiled code C-ordered and of the parameters' dtype.
 

@@ -107,6 +107,20 @@ def test_norms_against_numpy(dtype, layout, size, seed, order, limit):
         assert max(part_norms(clipped, order, layout)) <= limit * (1 + RTOL[dtype])
 
 
+def test_compiled_code_may_clip_a_column():
+    layout = np.array([[0, 2, 2], [4, 1, 3]])
+    params, g = vectors(np.float64, layout.tolist(), 7, 0)
+    for stride in (3, -1):
+        for verb, given in ((norm_compiled, ()), (adaptively_compiled, (np.repeat(params, 3)[::3],))):
+            table, expected = np.ones((7, 3)), g.copy()
+            column = table[:, 1] if stride == 3 else table.ravel()[6::-1]
+            column[:] = g
+            assert verb(1e-3, *given, column, layout=layout) == verb(1e-3, *given, expected, layout=layout)
+            np.testing.assert_array_equal(column, expected)
+            column[:] = 1
+            np.testing.assert_array_equal(table, 1)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @settings(deadline=None)
 @given(size=st.integers(0, 70), seed=st.integers(0, 1000), limit=st.floats(1e-4, 1e4))

@@ -9,6 +9,7 @@ import pytest
 import reference
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numba.core.errors import TypingError
 from user_program import sum_over_rows, two_halves
 
 import fastgd
@@ -343,6 +344,13 @@ def test_errors_say_what_was_expected(changes, error, message):
 
 
 # The tuple.
+
+
+def test_compiled_code_says_which_arrays_must_be_contiguous():
+    X, y = rows_and_targets(5, 3, np.float64)[:2]
+    for params, rows in ((np.ones(8)[::2], X), (np.ones(4), np.asfortranarray(X))):
+        with pytest.raises(TypingError, match="a model's arrays must be contiguous and C-ordered, got array"):
+            two_halves(params, rows, y, np.empty(4))
 
 
 def test_names_and_codes():

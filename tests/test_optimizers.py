@@ -324,3 +324,33 @@ def test_moments_keep_nan():
     state = fastgd.init_state(Adam(), params)
     fastgd.update(Adam(), 1e-3, np.array([np.nan]), state, params)
     assert np.isnan(params[0])
+
+
+LAYOUT = [(0, 2, 2), (4, 1, 3)]
+BY_RANGES = [
+    fastgd.LAMB(layout=LAYOUT),
+    fastgd.LARS(layout=LAYOUT),
+    fastgd.Adafactor(layout=LAYOUT),
+    fastgd.Freeze(SGD(), 2, 3),
+    fastgd.ParameterGroups((fastgd.ParameterGroup(SGD(), 1, 4),)),
+]
+
+
+@pytest.mark.parametrize("optimizer", BY_RANGES, ids=lambda optimizer: type(optimizer).__name__)
+def test_compiled_code_may_step_a_column(optimizer):
+    @fastgd.njit(cache=False)
+    def compiled(optimizer, grads, params):
+        state = fastgd.init_state(optimizer, params)
+        for _ in range(2):
+            fastgd.update(optimizer, 0.1, grads, state, params)
+
+    table, gradients = np.ones((7, 3)), np.full((7, 3), np.nan)
+    column, grads, expected = table[::-1, 1], gradients[:, 1], np.arange(1.0, 8)
+    column[:], grads[:] = expected, np.cos(expected)
+    state = init_state(optimizer, expected)
+    for _ in range(2):
+        update(optimizer, 0.1, np.cos(np.arange(1.0, 8)), state, expected)
+    compiled(optimizer, grads, column)
+    np.testing.assert_allclose(column, expected, rtol=1e-14)
+    column[:] = 1
+    np.testing.assert_array_equal(table, 1)
