@@ -23,7 +23,7 @@ from fastgd._loop import (
 from fastgd._many_loop import Lanes, Runs, sum_losses, train_side_by_side
 from fastgd._registry import ModelKernels, kernels_for
 from fastgd._simd import TILE
-from fastgd.verbs import eval_params, init_state, make_scratch
+from fastgd.verbs import eval_fitting, init_state, make_scratch
 
 _MOST_LANES = 2 * TILE  # of a block: each element of X that is loaded serves so many runs
 _HISTORY_ROWS = 1 << 8  # epochs in a chunk
@@ -158,7 +158,7 @@ class ManyRuns:
             if self.status[k] == NONFINITE_PARAMS:  # its state is of the step in which it broke down
                 out[k] = params[k]
             else:
-                eval_params(optimizer, _row(self.states, k), params[k], out[k])
+                eval_fitting(optimizer, _row(self.states, k), params[k], out[k])
         return out
 
     def params(self):

@@ -13,7 +13,7 @@ from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, look_at_loss, new_plateau_state, reduced
 from fastgd.schedules.values import fill_rates
-from fastgd.verbs import eval_params, init_state, learning_rate, make_scratch
+from fastgd.verbs import eval_fitting, init_state, learning_rate, make_scratch
 
 _RATES = 1 << 14  # the rates of at most so many steps are computed ahead,
 _FIRST_RATES = 1 << 10  # and of so many at first: a schedule takes up to 50 ns for each
@@ -222,7 +222,7 @@ class Run:
     def evaluation_params(self):
         """A copy of the parameters, or the average that the optimiser keeps."""
         out = np.empty_like(self.params)
-        eval_params(self.optimizer, self.state, self.params, out)
+        eval_fitting(self.optimizer, self.state, self.params, out)
         return out
 
     def last_lr(self):

@@ -41,7 +41,7 @@ from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam
 from fastgd.schedules import ReduceOnPlateau
 from fastgd.schedules.values import fill_rates
-from fastgd.verbs import PASTED, eval_params, init_state, kernels_in_compiled_code, learning_rate
+from fastgd.verbs import PASTED, eval_fitting, init_state, kernels_in_compiled_code, learning_rate
 
 CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
 _CHUNK_GROWTH = 8
@@ -597,7 +597,7 @@ class Run:
     def _look_at_average(self):
         """Evaluate the average that a method keeps, as the last point of the run."""
         end, rules, x = self.position, self.rules, self.points.x
-        eval_params(self.optimizer, self.state, x.copy(), x)
+        eval_fitting(self.optimizer, self.state, x.copy(), x)
         if self.box.lower.size:
             np.clip(x, *self.box, out=x)
         self.rules, self.position = Rules(0, -1.0, 0.0, 0.0), end._replace(status=RUNNING)

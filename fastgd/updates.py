@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 from fastgd import _check
 from fastgd._jit import kernel
 from fastgd._registry import OptimizerKernels, kernels_for
+from fastgd._states import require_fitting
 from fastgd._threads import run_all, usable
 from fastgd.verbs import in_compiled_code, kernels_in_compiled_code
 
@@ -78,7 +79,8 @@ def update(optimizer, lr, grads, state, params, threads=1):
     if shares > 1 and _known_to_fit(optimizer, lr, grads, state, params):
         _update_side_by_side(optimizer, lr, grads, state, params, shares)
         return
-    _require_fitting(optimizer, grads, state, params)
+    _check.gradient("update", grads, params)
+    require_fitting("update", optimizer, state, params, "grads", grads)
     if shares == 1:
         _update_for_the_first_time(optimizer, lr, grads, state, params)
     else:
@@ -264,47 +266,6 @@ def _remember(number):
         ways = _known[number >> 57]
         ways[1:] = ways[:-1].copy()  # the oldest is forgotten
         ways[0] = number
-
-
-def _require_fitting(optimizer, grads, state, params):
-    """Raise unless the arrays are what `init_state` makes for this optimiser and this vector, each by itself."""
-    kernels = kernels_for("update", OptimizerKernels, optimizer)
-    _check.gradient("update", grads, params)
-    _require_like(state, kernels.init.py_func(optimizer, params), "state")
-    arrays = [("params", params), ("grads", grads), *_named_arrays(state, "state")]
-    for i, (name, array) in enumerate(arrays):
-        for other_name, other in arrays[:i]:
-            if np.may_share_memory(array, other):  # all are contiguous: overlapping bounds are shared memory
-                raise ValueError(f"update: {name} and {other_name} must not share memory")
-
-
-def _require_like(value, expected, name):
-    if isinstance(expected, tuple):
-        if type(value) is not type(expected) or len(value) != len(expected):
-            raise TypeError(
-                f"update: {name} must be {type(expected).__name__}, as init_state makes it for this optimizer, "
-                f"got {type(value).__name__}"
-            )
-        for field, part, expected_part in zip(_names(expected, name), value, expected, strict=True):
-            _require_like(part, expected_part, field)
-    elif not isinstance(value, np.ndarray) or value.dtype != expected.dtype:
-        came = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
-        raise TypeError(f"update: {name} must be an array of {expected.dtype}, got {came}")
-    elif value.shape != expected.shape or not value.flags.carray:
-        came = f"shape {value.shape}" if value.flags.carray else "a strided, misaligned or read-only one"
-        raise ValueError(f"update: {name} must be a contiguous, writable array of shape {expected.shape}, got {came}")
-
-
-def _names(value, name):
-    return [f"{name}.{field}" for field in getattr(value, "_fields", range(len(value)))]
-
-
-def _named_arrays(state, name):
-    for field, value in zip(_names(state, name), state, strict=True):
-        if isinstance(value, tuple):
-            yield from _named_arrays(value, field)
-        else:
-            yield field, value
 
 
 # On several threads: a range of the vector each.

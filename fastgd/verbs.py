@@ -11,6 +11,7 @@ from numba.extending import is_jitted, lower_builtin, overload
 
 from fastgd import _check
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, ScheduleKernels, copy_params, kernels_for
+from fastgd._states import require_fitting
 from fastgd._views import borrowed, without_owner
 
 # The compiled forms are pasted into their callers: a call through a verb then costs what the kernel costs.
@@ -158,11 +159,16 @@ def eval_params(optimizer, state, params, out):
     optimizer : NamedTuple
         A registered optimiser.
     state : NamedTuple of ndarray
-        Its state.
+        Its state, that `init_state` made and `update` modified.
     params : ndarray of shape (n_params,)
         The parameters that it updates.
     out : ndarray of shape (n_params,)
-        Written.
+        Written; memory of its own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        In Python, for arrays that do not fit or share memory; the message names the argument.
 
     Examples
     --------
@@ -174,17 +180,15 @@ def eval_params(optimizer, state, params, out):
     >>> out
     array([1., 2.])
     """
-    kernel = kernels_for("eval_params", OptimizerKernels, optimizer).eval_params
+    kernels_for("eval_params", OptimizerKernels, optimizer)
     _check.vector("eval_params", "params", params)
     _check.vector("eval_params", "out", out)
     if out.shape != params.shape or out.dtype != params.dtype:
         raise ValueError(
             f"eval_params: out must be like params, {params.shape} of {params.dtype}, got {out.shape} of {out.dtype}"
         )
-    if kernel is copy_params:  # not worth a compilation
-        out[:] = params
-    else:
-        kernel(optimizer, state, params, out)
+    require_fitting("eval_params", optimizer, state, params, "out", out)
+    eval_fitting(optimizer, state, params, out)
 
 
 @in_compiled_code(eval_params)
@@ -321,6 +325,15 @@ def _layout(model):
 
 
 # What loops are written against, beside the public verbs.
+
+
+def eval_fitting(optimizer, state, params, out):
+    """`eval_params` from Python with arrays that are known to fit: a run's own."""
+    kernel = kernels_for("eval_params", OptimizerKernels, optimizer).eval_params
+    if kernel is copy_params:  # not worth a compilation
+        out[:] = params
+    else:
+        kernel(optimizer, state, params, out)
 
 
 def make_scratch(model, params):

@@ -122,6 +122,29 @@ def test_the_point_to_evaluate_at(optimizer):
             fastgd.eval_params(optimizer, state, params, bad)
 
 
+def test_a_state_that_does_not_fit_is_not_read():
+    optimizer = fastgd.EMA(Momentum())
+    params, out = np.ones(3), np.zeros(3)
+    state = init_state(optimizer, params)
+    wrong = [
+        ({"state": None}, TypeError, "state must be EMAState, as init_state makes it for this optimizer, got NoneType"),
+        ({"state": init_state(fastgd.EMA(Adam()), params)}, TypeError, "state.inner must be MomentumState, as"),
+        ({"state": init_state(optimizer, np.ones(2))}, ValueError, "state.inner.velocity must be a contiguous, writ"),
+        ({"state": init_state(optimizer, np.ones(3, "f4"))}, TypeError, "state.inner.velocity must be an array of fl"),
+        ({"state": state._replace(average=[1.0] * 3)}, TypeError, "state.average must be an array of float64, got l"),
+        ({"state": state._replace(average=np.ones(6)[::2])}, ValueError, "state.average must be a contiguous, wri"),
+        ({"out": state.average}, ValueError, "state.average and out must not share memory"),
+        ({"out": params}, ValueError, "out and params must not share memory"),
+        ({"optimizer": Adam(), "state": None}, TypeError, "state must be AdamState, as init_state"),
+    ]
+    for changes, error, message in wrong:
+        arguments = {"optimizer": optimizer, "state": state, "params": params, "out": out, **changes}
+        with pytest.raises(error, match=f"^eval_params: {message}"):
+            fastgd.eval_params(**arguments)
+    np.testing.assert_array_equal(out, 0)
+    np.testing.assert_array_equal(state.average, 1)
+
+
 @numba.njit
 def temporaries(x, n_steps):
     """Arguments that nobody else holds."""

@@ -1,0 +1,48 @@
+"""The test of an optimiser's state from Python: that it is what `init_state` makes, with words for what is not."""
+
+import numpy as np
+
+from fastgd._registry import OptimizerKernels, kernels_for
+
+
+def require_fitting(owner, optimizer, state, params, name, vector):
+    """Raise unless a state is what `init_state` makes for this optimiser and vector, and all arrays are by themselves.
+
+    `vector`, by its name, is the array that goes with the parameters, and was checked against them.
+    """
+    kernels = kernels_for(owner, OptimizerKernels, optimizer)
+    _require_like(owner, state, kernels.init.py_func(optimizer, params), "state")
+    arrays = [("params", params), (name, vector), *_named_arrays(state, "state")]
+    for i, (name, array) in enumerate(arrays):
+        for other_name, other in arrays[:i]:
+            if np.may_share_memory(array, other):  # all are contiguous: overlapping bounds are shared memory
+                raise ValueError(f"{owner}: {name} and {other_name} must not share memory")
+
+
+def _require_like(owner, value, expected, name):
+    if isinstance(expected, tuple):
+        if type(value) is not type(expected) or len(value) != len(expected):
+            raise TypeError(
+                f"{owner}: {name} must be {type(expected).__name__}, as init_state makes it for this optimizer, "
+                f"got {type(value).__name__}"
+            )
+        for field, part, expected_part in zip(_names(expected, name), value, expected, strict=True):
+            _require_like(owner, part, expected_part, field)
+    elif not isinstance(value, np.ndarray) or value.dtype != expected.dtype:
+        came = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise TypeError(f"{owner}: {name} must be an array of {expected.dtype}, got {came}")
+    elif value.shape != expected.shape or not value.flags.carray:
+        came = f"shape {value.shape}" if value.flags.carray else "a strided, misaligned or read-only one"
+        raise ValueError(f"{owner}: {name} must be a contiguous, writable array of shape {expected.shape}, got {came}")
+
+
+def _names(value, name):
+    return [f"{name}.{field}" for field in getattr(value, "_fields", range(len(value)))]
+
+
+def _named_arrays(state, name):
+    for field, value in zip(_names(state, name), state, strict=True):
+        if isinstance(value, tuple):
+            yield from _named_arrays(value, field)
+        else:
+            yield field, value
