@@ -68,7 +68,7 @@ def sgd(t, lr, g, memory, params, weight_decay=0.0, maximize=False):
 
 def momentum(t, lr, g, memory, params, beta=0.9, dampening=0.0, weight_decay=0.0, maximize=False):
     g = (-g if maximize else g) + weight_decay * params
-    memory["v"] = g if t == 1 else beta * memory["v"] + (1 - dampening) * g
+    memory["v"] = g if t == 1 or beta == 0 else beta * memory["v"] + (1 - dampening) * g
     return params - lr * memory["v"]
 
 

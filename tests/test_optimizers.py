@@ -34,7 +34,7 @@ TABLE = [
     SGD(),
     SGD(weight_decay=0.3, maximize=True),
     Momentum(),
-    Momentum(beta=0.0),
+    Momentum(beta=0.0, dampening=0.5),
     Momentum(0.99, dampening=0.25, weight_decay=0.3, maximize=True),
     Nesterov(),
     Nesterov(beta=0.5, weight_decay=0.3, maximize=True),

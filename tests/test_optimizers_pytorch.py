@@ -24,7 +24,7 @@ EITHER_DECAY = {"decoupled_weight_decay": st.booleans(), **DECAY}
 BETAS = {"beta1": between(0, 0.99), "beta2": between(0, 0.999), "eps": between(1e-8, 1)}
 FIELDS = {
     "SGD": DECAY,
-    "Momentum": {"beta": between(1e-3, 0.999), "dampening": between(0, 0.99), **DECAY},
+    "Momentum": {"beta": st.just(0.0) | between(1e-3, 0.999), "dampening": between(0, 0.99), **DECAY},
     "Nesterov": {"beta": between(1e-3, 0.999), **DECAY},
     "ASGD": {"lambd": between(0, 0.1), "alpha": between(0, 1), "t0": st.sampled_from([0, 1, 9.5, 40, 1e6]), **DECAY},
     "Adagrad": {

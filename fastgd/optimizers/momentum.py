@@ -21,7 +21,8 @@ class Momentum(NamedTuple):
     beta : float
         How much of the velocity is kept at each step, in [0, 1).
     dampening : float
-        τ, in [0, 1): how much of a gradient is left out. The first one is taken as it is, as PyTorch does.
+        τ, in [0, 1): how much of a gradient is left out. The first one is taken as it is, and at β = 0 every one, as
+        PyTorch does.
     weight_decay : float
         λ, 0 or larger: λθ is added to the gradient, as of a penalty λ/2·‖θ‖².
     maximize : bool
@@ -63,7 +64,7 @@ def update(optimizer, lr, grads, state, params):
     sign = -1.0 if optimizer.maximize else 1.0  # of the rate and the decay, which spares it the gradients
     lr, decay, beta = dtype(sign * lr), dtype(sign * optimizer.weight_decay), dtype(optimizer.beta)
     velocity, gain, decays = state.velocity, dtype(state.gain[0]), decay != 0
-    state.gain[0] = 1 - optimizer.dampening
+    state.gain[0] = 1 - optimizer.dampening if optimizer.beta > 0 else 1.0
     for i in range(params.size):
         g = grads[i] + decay * params[i] if decays else grads[i]
         velocity[i] = settled(beta * velocity[i] + gain * g, 1e6)
