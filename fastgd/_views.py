@@ -42,7 +42,7 @@ def without_owner(context, builder, kind, value):
 def borrowed_slice(typing_context, array, start, size):
     """The view array[start : start + size] of a 1-D array, without its owner.
 
-    Users' compiled code may step arrays of any stride; where the type says that it is the item's size, it is a constant.
+    Users' compiled code may step arrays of any stride; where the type tells the stride, it is a constant.
     """
 
     def emit(context, builder, signature, arguments):

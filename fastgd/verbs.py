@@ -1,6 +1,7 @@
 """The verbs: what can be done with optimisers, schedules, models and objectives, in Python and in `@njit` code."""
 
 import inspect
+from collections.abc import Callable
 from types import FunctionType
 
 import numpy as np
@@ -55,10 +56,11 @@ def in_compiled_code(verb, lend=True):
 
     def decorate(choose):
         signature = inspect.signature(choose)
-        chosen: dict[tuple, types.Dispatcher] = {}  # by the types of the arguments, from typing to code
+        # By the types of the arguments, from typing to code. Numba's types hold functions weakly: a copy is only here.
+        chosen: dict[tuple, Callable] = {}
 
         def lower(context, builder, signature, arguments):
-            kernel = chosen[signature.args]
+            kernel = types.Dispatcher(chosen[signature.args])
             wanted = kernel.get_call_type(context.typing_context, signature.args, {})
             values = []
             for value, came, kind in zip(arguments, signature.args, wanted.args, strict=True):
@@ -75,8 +77,8 @@ def in_compiled_code(verb, lend=True):
                     kinds = tuple(map(types.unliteral, signature.bind(*args, **kws).args))
                 except TypeError as error:
                     raise TypingError(f"{verb.__name__}: {error}") from None
-                chosen[kinds] = types.Dispatcher(choose(*kinds))
-                result = chosen[kinds].get_call_type(self.context, kinds, {}).return_type
+                chosen[kinds] = choose(*kinds)
+                result = types.Dispatcher(chosen[kinds]).get_call_type(self.context, kinds, {}).return_type
                 return Signature(result, kinds, None, pysig=signature)
 
         infer_global(verb, types.Function(Template))

@@ -111,11 +111,11 @@ def test_compiled_code_may_clip_a_column():
     layout = np.array([[0, 2, 2], [4, 1, 3]])
     params, g = vectors(np.float64, layout.tolist(), 7, 0)
     for stride in (3, -1):
-        for verb, given in ((norm_compiled, ()), (adaptively_compiled, (np.repeat(params, 3)[::3],))):
+        for verb, read in ((norm_compiled, ()), (adaptively_compiled, (np.repeat(params, 3)[::3],))):
             table, expected = np.ones((7, 3)), g.copy()
             column = table[:, 1] if stride == 3 else table.ravel()[6::-1]
             column[:] = g
-            assert verb(1e-3, *given, column, layout=layout) == verb(1e-3, *given, expected, layout=layout)
+            assert verb(1e-3, *read, column, layout=layout) == verb(1e-3, *read, expected, layout=layout)
             np.testing.assert_array_equal(column, expected)
             column[:] = 1
             np.testing.assert_array_equal(table, 1)
