@@ -261,8 +261,20 @@ def data(owner, X, y, dtype=None):
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+def is_masked(value):
+    """Whether a value is a masked array: not by numpy.ma, whose import takes longer than a short run."""
+    return type(value) is not np.ndarray and hasattr(value, "mask")
+
+
+def unmasked(owner, name, value):
+    """Raise for a masked array, which compiled code cannot take with its mask."""
+    if is_masked(value):
+        raise TypeError(f"{owner}: {name} must be an array without a mask, got {type(value).__name__}")
+
+
 def vector(owner, name, value):
     """Return an array that is modified in place: it must be a writable, contiguous 1-D float32 or float64 one."""
+    unmasked(owner, name, value)
     if not isinstance(value, np.ndarray) or value.dtype not in _FLOATS:
         came = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         raise TypeError(f"{owner}: {name} must be a float32 or float64 array, got {came}")
@@ -276,6 +288,8 @@ def vector(owner, name, value):
 
 def gradient(owner, grads, params):
     """Raise unless params can be modified in place and grads goes with it."""
+    unmasked(owner, "grads", grads)
+    unmasked(owner, "params", params)
     if (
         isinstance(params, np.ndarray)
         and isinstance(grads, np.ndarray)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastgd._check import unmasked
 from fastgd._registry import OptimizerKernels, kernels_for
 
 
@@ -28,10 +29,12 @@ def _require_like(owner, value, expected, name):
             )
         for field, part, expected_part in zip(_names(expected, name), value, expected, strict=True):
             _require_like(owner, part, expected_part, field)
-    elif not isinstance(value, np.ndarray) or value.dtype != expected.dtype:
+        return
+    unmasked(owner, name, value)
+    if not isinstance(value, np.ndarray) or value.dtype != expected.dtype:
         came = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         raise TypeError(f"{owner}: {name} must be an array of {expected.dtype}, got {came}")
-    elif value.shape != expected.shape or not value.flags.carray:
+    if value.shape != expected.shape or not value.flags.carray:
         came = f"shape {value.shape}" if value.flags.carray else "a strided, misaligned or read-only one"
         raise ValueError(f"{owner}: {name} must be a contiguous, writable array of shape {expected.shape}, got {came}")
 

@@ -11,6 +11,7 @@ from numba.core.typing.typeof import typeof
 from numba.extending import intrinsic
 
 from fastgd import _check
+from fastgd._check import is_masked
 from fastgd._jit import kernel
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._states import require_fitting
@@ -71,16 +72,19 @@ def update(optimizer, lr, grads, state, params, threads=1):
         ):
             return
         try:
-            if guarded_update(optimizer, lr, grads, state, params, _known) == _DONE:
+            masked = is_masked(grads) or is_masked(params)  # which the dispatcher takes for plain ones that it has seen
+            if not masked and guarded_update(optimizer, lr, grads, state, params, _known) == _DONE:
                 return
         except TypeError:  # types that were not seen before, perhaps wrong ones
             pass
+        except ValueError:  # the rule's own, or Numba's, which has no type for an empty list
+            _require_fitting(optimizer, grads, state, params)
+            raise
     lr = _check.number("update", "lr", lr, _check.nonnegative)
     if shares > 1 and _known_to_fit(optimizer, lr, grads, state, params):
         _update_side_by_side(optimizer, lr, grads, state, params, shares)
         return
-    _check.gradient("update", grads, params)
-    require_fitting("update", optimizer, state, params, "grads", grads)
+    _require_fitting(optimizer, grads, state, params)
     if shares == 1:
         _update_for_the_first_time(optimizer, lr, grads, state, params)
     else:
@@ -180,22 +184,25 @@ def _mixed(number, value):
 
 @intrinsic
 def facts(typing_context, value):
-    """What decides whether a nested tuple fits: the values of its numbers, the shapes and strides of its arrays."""
+    """What decides whether a nested tuple fits: its numbers, and its arrays' shapes, strides and alignment."""
 
     def emit(context, builder, signature, arguments):
-        parts = []
+        parts, misaligned = [], ir.Constant(_U64, 0)
         for kind, leaf in _leaves(builder, value, arguments[0]):
             if isinstance(kind, types.Array):
                 array = context.make_array(kind)(context, builder, leaf)
                 parts += cgutils.unpack_tuple(builder, array.shape) + cgutils.unpack_tuple(builder, array.strides)
+                beyond = ir.Constant(_U64, context.get_abi_sizeof(context.get_data_type(kind.dtype)) - 1)
+                address = builder.ptrtoint(array.data, _U64)
+                misaligned = builder.or_(misaligned, builder.and_(address, beyond))
             elif isinstance(kind, types.Float):
                 parts.append(builder.bitcast(context.cast(builder, leaf, kind, types.float64), _U64))
             else:
                 parts.append(context.cast(builder, leaf, kind, types.uint64))
-        return context.make_tuple(builder, signature.return_type, parts)
+        return context.make_tuple(builder, signature.return_type, [*parts, misaligned])
 
     count = sum(2 * kind.ndim if isinstance(kind, types.Array) else 1 for kind in _leaf_kinds(value))
-    return types.UniTuple(types.uint64, count)(value), emit
+    return types.UniTuple(types.uint64, count + 1)(value), emit
 
 
 @intrinsic
@@ -268,6 +275,11 @@ def _remember(number):
         ways[0] = number
 
 
+def _require_fitting(optimizer, grads, state, params):
+    _check.gradient("update", grads, params)
+    require_fitting("update", optimizer, state, params, "grads", grads)
+
+
 # On several threads: a range of the vector each.
 
 
@@ -286,9 +298,11 @@ def is_elementwise(optimizer):
 
 def _known_to_fit(optimizer, lr, grads, state, params):
     """Whether such arrays were found right before, so that nothing large need be made to see it."""
+    if is_masked(grads) or is_masked(params):
+        return False
     try:
         return find_misfit(optimizer, lr, grads, state, params, _known) == _DONE
-    except TypeError:
+    except (TypeError, ValueError):  # Numba's: of types that were not seen before, or of an empty list
         return False
 
 

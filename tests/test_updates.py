@@ -59,6 +59,11 @@ def wrong_arguments():
             {"grads": np.ones(25, "i1")[1:].view("f8")}, ValueError, "shape of params, (3,), got a strided or"
         ),
         "gradient in two dimensions": ({"grads": np.ones((3, 1))}, ValueError, "grads must be a contiguous array"),
+        "gradient masked": ({"grads": np.ma.array(np.ones(3))}, TypeError, "grads must be an array without a mask"),
+        "gradient is nothing": ({"grads": []}, TypeError, "grads must be an array of the dtype of params, float64"),
+        "gradient is a set": ({"grads": set()}, TypeError, "grads must be an array of the dtype of params, float64"),
+        "parameters masked": ({"params": np.ma.array(np.ones(3))}, TypeError, "params must be an array without a mask"),
+        "state with nothing": (state(m=[]), TypeError, "state.m must be an array of float64, got list"),
         "gradient is a list": ({"grads": [1.0] * 3}, TypeError, "grads must be an array of the dtype of"),
         "parameters too many": ({"params": np.ones(5), "grads": np.ones(5)}, ValueError, "state.m must be a"),
         "parameters in float32": (
@@ -127,6 +132,25 @@ def test_one_state_may_serve_other_arrays():
     with pytest.raises(ValueError, match="params must be a 1-D, contiguous, writable array, got a read-only"):
         update(optimizer, 1.0, grads, state, params)
     np.testing.assert_array_equal(params, before)
+
+
+def test_a_misaligned_gradient_is_refused_whatever_came_before():
+    params, bytes_ = np.ones(5), np.zeros(48, np.uint8)
+    state = init_state(SGD(), params)
+    update(SGD(), 0.1, bytes_[:40].view(float), state, params)
+    for grads in (bytes_[1:41].view(float), bytes_[4:44].view(float)):
+        with pytest.raises(ValueError, match="got a strided or misaligned one"):
+            update(SGD(), 0.1, grads, state, params)
+
+
+def test_memory_maps_are_arrays(tmp_path):
+    params, grads = (np.memmap(tmp_path / name, float, "w+", shape=3) for name in ("params", "grads"))
+    grads[:] = 1
+    state = init_state(Momentum(), params)
+    for _ in range(2):
+        update(Momentum(), 0.1, grads, state, params)
+    fastgd.eval_params(Momentum(), state, params, out := np.empty(3))
+    np.testing.assert_allclose(out, -0.29, rtol=1e-14)
 
 
 def test_many_states_in_turn_and_states_that_are_gone():

@@ -134,6 +134,7 @@ def test_a_state_that_does_not_fit_is_not_read():
         ({"state": state._replace(average=[1.0] * 3)}, TypeError, "state.average must be an array of float64, got l"),
         ({"state": state._replace(average=np.ones(6)[::2])}, ValueError, "state.average must be a contiguous, wri"),
         ({"out": state.average}, ValueError, "state.average and out must not share memory"),
+        ({"out": np.ma.array(out)}, TypeError, "out must be an array without a mask, got MaskedArray"),
         ({"out": params}, ValueError, "out and params must not share memory"),
         ({"optimizer": Adam(), "state": None}, TypeError, "state must be AdamState, as init_state"),
     ]
