@@ -213,6 +213,11 @@ def learning_rate(schedule, t):
     float
         The rate.
 
+    Raises
+    ------
+    ValueError, TypeError
+        In Python, for what is no schedule, and for a rate or a time that is negative, not finite, or no real number.
+
     Examples
     --------
     >>> import fastgd
@@ -222,7 +227,8 @@ def learning_rate(schedule, t):
     0.1
     """
     if isinstance(schedule, int | float | np.number) and not isinstance(schedule, bool):
-        return float(schedule)
+        _check.number("learning_rate", "t", t, _check.nonnegative)
+        return _check.number("learning_rate", "schedule", schedule, _check.nonnegative)
     kernel = kernels_for("learning_rate", ScheduleKernels, schedule).learning_rate
     return kernel(schedule, _check.number("learning_rate", "t", t, _check.nonnegative))
 

@@ -719,3 +719,13 @@ def test_what_is_no_time(t):
         learning_rate(COSINE, t)
     with pytest.raises(TypeError, match="learning_rate: t must be a finite number"):
         learning_rate(COSINE, "now")
+
+
+def test_a_constant_rate_is_checked():
+    for bad in (-0.1, math.nan, math.inf, np.float32(-1)):
+        with pytest.raises(ValueError, match=r"^learning_rate: schedule must be a finite number, 0 or larger, got"):
+            learning_rate(bad, 0)
+    with pytest.raises(TypeError, match=r"^learning_rate: t must be a finite number, 0 or larger, got 'x'"):
+        learning_rate(0.1, "x")
+    with pytest.raises(ValueError, match=r"^learning_rate: t must be a finite number, 0 or larger, got -1"):
+        learning_rate(0.1, -1)
