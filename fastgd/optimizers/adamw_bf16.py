@@ -10,6 +10,8 @@ from fastgd.optimizers.adam_bf16 import RANGES, descend, init
 class AdamWBF16(NamedTuple):
     """`AdamW` with both moments kept in bfloat16, rounded at random: what `AdamBF16` says, with decoupled decay.
 
+    Its moments have float32's range, as there: gradients beyond 1e19 can make v infinite.
+
     Parameters
     ----------
     beta1, beta2 : float
