@@ -118,12 +118,14 @@ def in_order(thing, low, high):
 
 def number(owner, name, value, within=finite):
     """Return a real number as a float, checked against its range."""
-    if isinstance(value, bool | np.bool_ | str) or np.ndim(value) != 0:
+    if isinstance(value, bool | np.bool_ | str | bytes | bytearray) or np.ndim(value) != 0:
         raise TypeError(f"{owner}: {name} must be {within.words}, got {value!r}")
     try:
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{owner}: {name} must be {within.words}, got {value!r}") from None
+    except OverflowError:  # an integer too large for a float, perhaps for its digits to be shown
+        raise ValueError(f"{owner}: {name} must be {within.words}, got an integer beyond 1e308") from None
     if not within.contains(result):
         raise ValueError(f"{owner}: {name} must be {within.words}, got {value!r}")
     return result

@@ -18,7 +18,9 @@ def test_numbers():
         with pytest.raises(ValueError, match=re.escape(f"f: x must be {within.words}, got {value}")):
             number("f", "x", value, within)
     assert number("f", "x", 0, _check.unit_interval) == 0
-    for value in ("1", None, True, np.True_, [1], np.ones(1), 1j):
+    with pytest.raises(ValueError, match="f: x must be a finite number, got an integer beyond 1e308"):
+        number("f", "x", 10**5000)
+    for value in ("1", b"1", bytearray(b"1"), None, True, np.True_, [1], np.ones(1), 1j):
         with pytest.raises(TypeError, match="f: x must be a finite number, got"):
             number("f", "x", value)
 
