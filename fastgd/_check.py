@@ -26,7 +26,7 @@ class OneOf(tuple):
         """Return the position of a name (a position stands for itself)."""
         if isinstance(value, str) and value in self:
             return self.index(value)
-        if not isinstance(value, str | bool) and value in range(len(self)):
+        if isinstance(value, int | np.integer) and not isinstance(value, bool) and value in range(len(self)):
             return int(value)
         names = ", ".join(repr(name) for name in self)
         raise ValueError(f"{owner}: {field} must be one of {names}, got {value!r}")
@@ -66,6 +66,8 @@ class Layout:
     def convert(self, owner, field, value):
         """Return an integer array (k, 3), or rows of three integers, as a tuple of tuples."""
         error = TypeError(f"{owner}: {field} must be {self.words}, got {value!r}")
+        if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str | bytes):
+            raise error
         try:
             parts = tuple(tuple(integer(owner, field, number, least=0) for number in part) for part in value)
         except TypeError:

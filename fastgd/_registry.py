@@ -392,6 +392,8 @@ class _Field:
             return _check.boolean(self.owner, self.name, value)
         if self.numba_type is types.int64:
             value = _check.integer(self.owner, self.name, value)
+            if not -(1 << 63) <= value < 1 << 63:
+                raise ValueError(f"{self.owner}: {self.name} must be an integer of 64 bits, got {value}")
         elif self.numba_type is types.float64:
             within = self.within or _check.Range("a number", lambda v: v == v)
             return _check.number(self.owner, self.name, value, within)

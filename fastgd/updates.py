@@ -59,7 +59,7 @@ def update(optimizer, lr, grads, state, params, threads=1):
     >>> params
     array([3.2])
     """
-    shares = 1 if threads == 1 else _shares(optimizer, params, threads)
+    shares = 1 if type(threads) is int and threads == 1 else _shares(optimizer, params, threads)
     if shares == 1 and type(lr) is float:
         way = _ways_in.get(id(state))
         if (

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+import fastgd
 from fastgd import _check
 from fastgd._check import array, boolean, choice, data, integer, number
 
@@ -116,6 +117,20 @@ def test_data():
 def test_names_become_their_positions():
     names = _check.one_of("a", "b")
     assert [names.convert("f", "kind", value) for value in ("a", "b", 0, np.int8(1))] == [0, 1, 0, 1]
-    for bad in ("c", 2, -1, True, None, 0.5, [0]):
+    for bad in ("c", 2, -1, True, None, 0.5, [0], np.array([1.0, 2.0])):
         with pytest.raises(ValueError, match="f: kind must be one of 'a', 'b', got"):
             names.convert("f", "kind", bad)
+
+
+def test_layouts_are_rows():
+    for bad in ({}, set(), "", 3, [0, 1, 2], [(0, 1)]):
+        with pytest.raises(TypeError, match=r"f: layout must be rows of \(start, rows, columns\)"):
+            _check.layout.convert("f", "layout", bad)
+
+
+def test_integer_fields_have_64_bits():
+    for make in (lambda n: fastgd.AdamBF16(seed=n), lambda n: fastgd.Lookahead(fastgd.SGD(), k=n)):
+        make(2**63 - 1)
+        for bad in (2**63, 2**64 - 1, 2**70):
+            with pytest.raises(ValueError, match=f"must be an integer of 64 bits, got {bad}"):
+                make(bad)

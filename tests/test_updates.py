@@ -75,6 +75,7 @@ def wrong_arguments():
         "rate NaN": ({"lr": np.nan}, ValueError, "lr must be a finite number, 0 or larger, got nan"),
         "optimizer changed": ({"optimizer": Adam(amsgrad=True)}, ValueError, "state.v_max must be a contiguous"),
         "no threads": ({"threads": 0}, ValueError, "threads must be an integer, 1 or larger, got 0"),
+        "threads as a truth value": ({"threads": True}, TypeError, "threads must be an integer, 1 or larger, got True"),
         "threads in words": ({"threads": "two"}, TypeError, "threads must be an integer, 1 or larger, got 'two'"),
     }  # fmt: skip
 
