@@ -145,7 +145,11 @@ def init_state(optimizer, params):
     """
     kernels = kernels_for("init_state", OptimizerKernels, optimizer)
     # The Python form: making a few arrays is not worth a compilation.
-    return kernels.init.py_func(optimizer, _check.vector("init_state", "params", params))
+    params = _check.vector("init_state", "params", params)
+    try:
+        return kernels.init.py_func(optimizer, params)
+    except ValueError as error:  # a layout or a range that does not fit
+        raise ValueError(f"init_state: {type(optimizer).__name__}: {error}") from None
 
 
 @in_compiled_code(init_state, lend=False)

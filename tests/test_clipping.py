@@ -263,6 +263,13 @@ def test_no_square_overflows_or_vanishes_in_float32():
     np.testing.assert_allclose(g, [1e-8 / math.sqrt(2), -1e-8 / math.sqrt(2)], rtol=1e-6)
 
 
+@pytest.mark.parametrize(("size", "limit"), [(1e180, 1.0), (1e-200, 1e-210), (1e-320, 1e-323)])
+def test_no_square_overflows_or_vanishes_in_float64(size, limit):
+    grads = np.array([3.0, 4.0]) * size
+    assert clip_by_norm(limit, grads) == pytest.approx(5 * size, rel=1e-3)
+    np.testing.assert_allclose(grads, np.array([0.6, 0.8]) * limit, rtol=1e-12, atol=1e-323)
+
+
 def test_sums_lose_no_digits_in_float32():
     g = np.random.default_rng(0).uniform(0.5, 1, 3_000_000).astype(np.float32)
     assert clip_by_norm(1e9, g) == pytest.approx(np.linalg.norm(g.astype(float)), rel=1e-13)

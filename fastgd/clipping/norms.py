@@ -9,6 +9,8 @@ from numba.extending import intrinsic
 
 from fastgd._jit import kernel
 
+_LEAST_SQUARE = 1e-290  # smaller sums have lost digits, among the denormal numbers
+
 
 @kernel(reassoc=True)
 def norm(vector):
@@ -17,7 +19,16 @@ def norm(vector):
     for i in range(vector.size):
         v = np.float64(vector[i])
         total += v * v
-    return math.sqrt(total)
+    if _LEAST_SQUARE < total < np.inf:
+        return math.sqrt(total)
+    most = largest(vector)  # squares of float64 may: then of what is left without its scale
+    if not 0 < most < np.inf:
+        return most
+    total = 0.0
+    for i in range(vector.size):
+        v = vector[i] / most
+        total += v * v
+    return most * math.sqrt(total)
 
 
 @kernel(merge=True)

@@ -92,7 +92,8 @@ class Freeze(NamedTuple):
     Parameters
     ----------
     inner : NamedTuple
-        The optimiser of the rest.
+        The optimiser of the rest: of what is before the range and of what is behind it, each a vector by itself. A
+        layout, or a range of its own, would have to fit both; such optimisers can't be held.
     start, stop : int
         The range; 0 ≤ start < stop.
 
