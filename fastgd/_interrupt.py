@@ -1,6 +1,5 @@
 """Ctrl-C during a run of compiled chunks: the first is noted, a second within a second raises."""
 
-import math
 import signal
 import threading
 import time
@@ -13,10 +12,9 @@ class Interrupts:
     handler of its own, or runs this in another than the main thread, nothing is changed.
     """
 
-    _last_press = -math.inf  # of any run: the second press may come when the next one in a loop has begun
-
     def __enter__(self):
         self.requested = False
+        self._time = -1.0
         self._installed = (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -31,7 +29,6 @@ class Interrupts:
 
     def _note(self, number, frame):
         now = time.monotonic()
-        if now - Interrupts._last_press < 1:
-            Interrupts._last_press = -math.inf
+        if self.requested and now - self._time < 1:
             raise KeyboardInterrupt
-        self.requested, Interrupts._last_press = True, now
+        self.requested, self._time = True, now

@@ -1,6 +1,5 @@
 """What several test files share."""
 
-import math
 import os
 import signal
 import subprocess
@@ -14,12 +13,6 @@ from fastgd.__main__ import main
 
 PACKAGE = Path(fastgd.__file__).parent
 TESTS = Path(__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def no_press_before(monkeypatch):
-    """Ctrl-C in the test before is not the first of two."""
-    monkeypatch.setattr("fastgd._interrupt.Interrupts._last_press", -math.inf)
 
 
 @pytest.fixture(scope="session")

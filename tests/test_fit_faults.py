@@ -255,17 +255,6 @@ def test_second_press_raises():
         fastgd.fit(fastgd.Neuron(3), X, y, callback=callback)
 
 
-def test_second_press_in_the_next_run_of_a_loop():
-    X, y = table(100, 3)
-
-    def callback(progress):
-        signal.raise_signal(signal.SIGINT)
-
-    assert fastgd.fit(fastgd.Neuron(3), X, y, callback=callback).status == "interrupted"
-    with pytest.raises(KeyboardInterrupt):
-        fastgd.fit(fastgd.Neuron(3), X, y, callback=callback)
-
-
 def test_second_press_long_after_the_first(monkeypatch):
     X, y = table(100, 3)
     times = iter([10.0, 11.5])
@@ -402,7 +391,6 @@ def press(delay):
     os.kill(os.getpid(), signal.SIGINT)
 
 def timed(X, y, delay, **arguments):
-    time.sleep(1)  # or the press would be the second within a second
     thread = threading.Thread(target=press, args=(delay,))
     thread.start()
     result = fastgd.fit(model, X, y, optimizer=fastgd.SGD(), **arguments)
