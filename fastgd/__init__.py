@@ -5,6 +5,7 @@ Every verb works in Python and inside `@njit` code; see the README for a tour.
 
 import importlib
 
+from fastgd import problems
 from fastgd._check import finite, nonnegative, one_of, positive, unit_interval
 from fastgd._jit import njit
 from fastgd._registry import (
@@ -174,6 +175,7 @@ __all__ = [
     "one_of",
     "positive",
     "predict",
+    "problems",
     "register_clipping",
     "register_model",
     "register_objective",
@@ -194,6 +196,6 @@ __all__ = [
 
 def __getattr__(name):
     """Import what most programs do without when it is first asked for."""
-    if name in ("explorer", "plots", "problems", "tables"):
+    if name in ("explorer", "plots", "tables"):
         return importlib.import_module(f"fastgd.{name}")
     raise AttributeError(f"module 'fastgd' has no attribute {name!r}")

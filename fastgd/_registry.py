@@ -262,7 +262,7 @@ def _no_check(model, X=None, y=None):
     pass
 
 
-def register_objective(cls, value_and_grad, **ranges):
+def register_objective(cls, value_and_grad, check=None, **ranges):
     """Make a NamedTuple an objective: a function of a vector, without data.
 
     Parameters
@@ -271,10 +271,12 @@ def register_objective(cls, value_and_grad, **ranges):
         A NamedTuple of numbers.
     value_and_grad : callable
         ``value_and_grad(objective, x, grads) -> float``: writes the gradient at x, returns the value.
+    check : callable, optional
+        ``check(objective)``, plain Python: raises ValueError where fields do not go together.
     **ranges
         For each field, what its values must be.
     """
-    _register(cls, ObjectiveKernels(_compiled(value_and_grad)), ranges)
+    _register(cls, ObjectiveKernels(_compiled(value_and_grad)), ranges, check)
 
 
 def register_clipping(cls, clip, clips=True, check=None, **ranges):

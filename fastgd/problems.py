@@ -71,8 +71,8 @@ def facts(problem, n=2):
     return _facts[type(problem)](problem, _check.integer("facts", "n", n, least=1))
 
 
-def _add(cls, value_and_grad, known, **ranges):
-    register_objective(cls, value_and_grad, **ranges)
+def _add(cls, value_and_grad, known, check=None, **ranges):
+    register_objective(cls, value_and_grad, check, **ranges)
     _facts[cls] = known
 
 
@@ -459,10 +459,15 @@ def _float64(ndim):
     )
 
 
+def _check_rows(problem):
+    _check.same_length("LogisticRegression", "y", problem.y, "X", problem.X)
+
+
 _add(
     LogisticRegression,
     logistic_regression,
     logistic_regression_facts,
+    _check_rows,
     X=_check.Range("a C-ordered float64 array (rows, n)", _float64(2)),
     y=_check.Range("a float64 array of 0 and 1", lambda v: _float64(1)(v) and bool(np.isin(v, (0, 1)).all())),
     l2=nonnegative,

@@ -100,6 +100,7 @@ def test_logistic_regression_without_a_minimum():
         (lambda: problems.Rosenbrock(b=0), ValueError, "b must be a positive"),
         (lambda: problems.LogisticRegression([[1.0]], np.ones(1)), ValueError, "X must be a C-ordered float64 array"),
         (lambda: problems.LogisticRegression(np.ones((1, 1)), np.full(1, 2.0)), ValueError, "y must be .* 0 and 1"),
+        (lambda: problems.LogisticRegression(np.ones((2, 1)), np.ones(1)), ValueError, "y must have as many rows as X"),
     ],
 )
 def test_errors(call, error, words):
@@ -124,3 +125,8 @@ def test_an_unknown_minimum_is_not_invented():
     facts = problems.facts(problems.Rosenbrock(a=2.0), 3)
     assert facts.minima.shape == (0, 3)
     assert np.isnan(facts.value)
+
+
+def test_the_gallery_is_found_in_compiled_code_at_its_first_use(python):
+    code = "import numba, fastgd; print(numba.njit(lambda: fastgd.problems.Rosenbrock().b)())"
+    assert python("-c", code).stdout.split() == ["100.0"]
