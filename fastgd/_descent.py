@@ -87,12 +87,12 @@ def evaluate(objective, x, grads, args):
 
 @overload(evaluate, jit_options=PASTED)
 def _evaluate(objective, x, grads, args):
-    if isinstance(objective, types.Dispatcher):
-        return lambda objective, x, grads, args: float(objective(borrowed(x), borrowed(grads), *borrowed(args)))
+    if isinstance(objective, types.Dispatcher):  # np.float64, since `float` leaves a float32 what it is
+        return lambda objective, x, grads, args: np.float64(objective(borrowed(x), borrowed(grads), *borrowed(args)))
     if isinstance(args, types.BaseTuple) and len(args):
         raise TypingError("args: a registered objective takes none")
     kernel = kernels_in_compiled_code("gradient_descent: fun", ObjectiveKernels, objective).value_and_grad
-    return lambda objective, x, grads, args: float(kernel(borrowed(objective), borrowed(x), borrowed(grads)))
+    return lambda objective, x, grads, args: np.float64(kernel(borrowed(objective), borrowed(x), borrowed(grads)))
 
 
 def rate_at(rates, first, step):

@@ -18,9 +18,20 @@ def borrowed(typing_context, value):
     """The same array, or tuple of arrays, without its owner; other values as they are."""
 
     def emit(context, builder, signature, arguments):
-        return without_owner(context, builder, signature.args[0], arguments[0])
+        lent = without_owner(context, builder, signature.args[0], arguments[0])
+        _count_others(context, builder, signature.args[0], lent)
+        return lent
 
     return value(value), emit
+
+
+def _count_others(context, builder, kind, value):
+    """Emit a reference to whatever counts them beside arrays (a Generator, a typed list): the caller gives one back."""
+    if isinstance(kind, types.BaseTuple):
+        for part in zip(kind.types, cgutils.unpack_tuple(builder, value, len(kind)), strict=True):
+            _count_others(context, builder, *part)
+    elif not isinstance(kind, types.Array):
+        context.nrt.incref(builder, kind, value)
 
 
 def without_owner(context, builder, kind, value):

@@ -152,7 +152,7 @@ def descend_many(objective, args, optimizer, lr, rules, box, X0, k, stop, budget
                 lent.x[i] = starts[k, i]
             project(box, lent.x)
             for i in range(n):
-                lent.best_x[i], lent.best_grads[i] = lent.x[i], np.nan
+                lent.best_x[i], lent.best_grads[i], lent.grads[i] = lent.x[i], np.nan, np.nan
             state = init_state(optimizer, points.x)
         done = position.nfev
         try:

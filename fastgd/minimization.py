@@ -197,7 +197,8 @@ def _whole_search(fun, args, optimizer, lr, rules, x):
 
 @kernel(merge=True)
 def _points(x, before):
-    return Points(x, np.empty_like(x), before, x.copy(), np.full_like(x, np.nan))
+    unknown = np.full_like(x, np.nan)  # where the first value is not finite, the gradient may be left unwritten
+    return Points(x, unknown, before, x.copy(), unknown.copy())
 
 
 @kernel(merge=True)
@@ -519,7 +520,7 @@ class Run:
         self.objective, self.args, self.optimizer, self.lr = objective, args, optimizer, lr
         self.rules, self.box, self._record = rules, box, record
         before = np.empty_like(x) if rules.xtol > 0 else x[:0]
-        self.points = Points(x, np.empty_like(x), before, x.copy(), np.full_like(x, np.nan))
+        self.points = Points(x, np.full_like(x, np.nan), before, x.copy(), np.full_like(x, np.nan))
         self.state = init_state(optimizer, x)
         self.position = Position(RUNNING, 0, 0, math.inf, math.inf, 0.0)
         self._nowhere = Path(np.empty(0, x.dtype), np.empty(0))

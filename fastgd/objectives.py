@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.core import types
 from numba.core.errors import NumbaError
 from numba.core.typing.typeof import typeof
 from numba.extending import is_jitted
@@ -68,7 +69,11 @@ def _table(ndims):
     return _check.Range("a C-ordered float32 or float64 array with a row for each case", contains)
 
 
-register_objective(MeanLoss, mean_loss, X=_table((2,)), y=_table((1, 2)))
+def _check_rows(objective):
+    _check.same_length("MeanLoss", "y", objective.y, "X", objective.X)
+
+
+register_objective(MeanLoss, mean_loss, check=_check_rows, X=_table((2,)), y=_table((1, 2)))
 
 
 class Objective(NamedTuple):
@@ -197,7 +202,10 @@ def _compiled(owner, name, function):
 def _compile(owner, name, function, arguments):
     """Compile a function for these arguments, or say in plain words that Numba cannot."""
     try:
-        function.compile(tuple(map(typeof, arguments)))
+        # As a call in compiled code is: with defaults, *args, and conversions where no more may be compiled.
+        kinds = tuple(map(typeof, arguments))
+        if types.Dispatcher(function).get_call_type(function.typingctx, kinds, {}) is None:
+            raise TypeError(f"it is compiled for {function.nopython_signatures} only")
     except Exception as error:  # of what Numba does not support, not all errors are NumbaError
         lines = [line.strip() for line in str(error).splitlines()]
         reason = next((line for line in lines[1:] if line), lines[0] if lines else type(error).__name__)
@@ -290,7 +298,8 @@ def _try(owner, fun, jac, args, x):
         left = np.flatnonzero(bits[_GUARD : _GUARD + n] == _UNTOUCHED[x.itemsize])
         if (np.delete(bits, np.s_[_GUARD : _GUARD + n]) != _UNTOUCHED[x.itemsize]).any():
             raise ValueError(f"{owner}: fun wrote beyond grad, which has {n} elements as x has; {FORMS}")
-        if left.size and np.ndim(value) == 0:
+        gave_up = _is_real(value) and not np.isfinite(value)  # before it came to the gradient, perhaps
+        if left.size and np.ndim(value) == 0 and not gave_up:
             raise ValueError(
                 f"{owner}: fun left {left.size} of the {n} elements of grad unwritten (grad[{left[0]}] first); it must "
                 f"write in place, grad[:] = ..., not grad = ...; {FORMS}"
@@ -304,12 +313,16 @@ def _try(owner, fun, jac, args, x):
         value = call(fun, point, *args)
         if callable(jac):
             gradient = call(jac, point, *args)
-    if np.ndim(value) != 0 or not isinstance(value, int | float | np.number) or isinstance(value, np.complexfloating):
+    if not _is_real(value):
         raise TypeError(f"{owner}: fun must return a real number, got {_kind(value)}; {FORMS}")
     if gradient is not None and np.shape(gradient) != (n,):
         raise ValueError(f"{owner}: the gradient must have shape ({n},), as x has, got {_kind(gradient)}; {FORMS}")
-    if not np.array_equal(point, x):
+    if not np.array_equal(point, x, equal_nan=True):
         raise ValueError(f"{owner}: fun must leave x as it is, but wrote into it; {FORMS}")
+
+
+def _is_real(value):
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _kind(value):

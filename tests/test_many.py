@@ -100,6 +100,20 @@ def test_the_first_problem_may_be_the_bad_one():
     assert fit(X0, (y, *args[1:])).status.tolist()[:2] == [8, 0]
 
 
+def test_values_that_are_not_finite_at_once():
+    def fun(x, grad, a):
+        if a < 0:
+            return np.nan
+        grad[:] = 2 * x
+        return (x**2).sum()
+
+    arguments = {"args": (np.array([-1.0, 1.0, -1.0]),), "optimizer": SGD(), "lr": 0.1}
+    result = minimize_many(fun, np.ones((3, 2)), **arguments)
+    assert result.status.tolist() == [4, 0, 4]
+    assert np.isnan(result.jac[[0, 2]]).all()
+    assert minimize_many(fun, np.full((3, 2), np.nan), **arguments).status.tolist() == [4, 4, 4]
+
+
 def test_in_python():
     def fun(x, grad, centre, scale):
         if centre[0] < 0:

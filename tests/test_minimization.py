@@ -6,6 +6,7 @@ import threading
 import time
 from types import SimpleNamespace
 
+import numba
 import numpy as np
 import pytest
 import reference
@@ -138,6 +139,49 @@ def test_dtypes():
     x0 = np.array([3.0, 1.0])[::-1]
     assert in_python(parabola, x0).success
     np.testing.assert_array_equal(x0, [1, 3])
+
+
+def test_float32_values():
+    def both(x, grad):
+        grad[:] = 2 * x
+        return (x**2).sum()  # float32, as x is
+
+    start = np.array([3, 4], np.float32)
+    for lr in (0.1, Armijo()):
+        result = minimize(both, start, optimizer=SGD(), lr=lr, gtol=1e-3)
+        assert result.success
+        assert result.x.dtype == np.float32
+    found = fastgd.gradient_descent(both, start, SGD(), 0.1, 100, 1e-3)
+    assert found.success
+
+
+def test_args_that_count_references():
+    def noisy(x, grad, held):
+        rng, scales = held
+        grad[:] = 2 * scales[0] * x
+        return scales[0] * (x**2).sum() + 0 * rng.random()
+
+    held = (np.random.default_rng(0), numba.typed.List([1.0]))
+    assert minimize(noisy, [3.0, 4.0], args=(held,), optimizer=SGD(), lr=0.1).success
+    assert held[0].random() < 1
+    assert list(held[1]) == [1.0]
+
+
+def test_functions_that_numba_can_call():
+    def with_args(x, grad, *args):
+        grad[:] = 2 * x
+        return (x**2).sum()
+
+    def with_default(x, grad, scale=1.0):
+        grad[:] = 2 * scale * x
+        return scale * (x**2).sum()
+
+    declared = numba.njit("float64(float64[:], float64[:])")(parabola)  # compiles no more
+    for fun in (with_args, with_default, declared):
+        assert minimize(fun, [1.0, -2.0], optimizer=SGD(), lr=0.1).success
+    narrow = numba.njit("float32(float32[:], float32[:])")(parabola)
+    with pytest.raises(TypeError, match=r"^minimize: fun could not be compiled .*compiled for .*float32.* only"):
+        minimize(narrow, [1.0])
 
 
 # Inside compiled code.
@@ -295,6 +339,16 @@ def test_nan_at_once():
     np.testing.assert_array_equal(result.x, x0)
 
 
+def test_nan_before_the_gradient_is_written():
+    def fun(x, grad):
+        return np.nan
+
+    with pytest.warns(RuntimeWarning, match="at step 0 the value was nan"):
+        result = in_python(fun, [1.0, 2.0])
+    assert (result.status, result.nit) == (4, 0)
+    assert np.isnan(result.jac).all()
+
+
 def test_an_objective_that_raises():
     calls = []
 
@@ -377,6 +431,8 @@ def test_a_model_s_full_batch():
     np.testing.assert_allclose(result.x, facts(same).minima[0], atol=1e-5)
     with pytest.raises(ValueError, match="params must have 3 elements"):
         minimize(objective, np.zeros(2))
+    with pytest.raises(ValueError, match=r"MeanLoss: y must have as many rows as X \(60\), got 59"):
+        fastgd.MeanLoss(fastgd.Neuron(2), X, y[:59])
     with pytest.raises(TypeError, match="x0 must be of the dtype of MeanLoss's X and y"):
         minimize(objective, np.zeros(3, np.float32))
 
