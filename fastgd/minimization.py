@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba.core import types
+from llvmlite import ir
+from numba.core import cgutils, types
 from numba.core.errors import TypingError
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
 from fastgd import _check
 from fastgd._descent import (
@@ -97,6 +98,12 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
         was not finite (the best point before it is returned; at the very first, x0 with what came); 5: the line search
         found no lower value; from Python also 7: interrupted by Ctrl-C. `message` tells in words, from Python.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For numbers that do not fit: an empty x0, a negative `max_steps`, `gtol` or rate, an optimiser that goes uphill;
+        in compiled code too (of a schedule, its first rate is looked at).
+
     Notes
     -----
     **Caching.** A function of yours that calls this is kept on disk as usual, if it names its objective: a compiled
@@ -144,6 +151,12 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
 def _gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     if not isinstance(x0, types.Array) or x0.ndim != 1:
         raise TypingError(f"gradient_descent: x0 must be a 1-D array, got {x0}")
+    if isinstance(lr, types.BaseNamedTuple) and lr.instance_class is ReduceOnPlateau:
+        raise TypingError(
+            "gradient_descent: lr must be a schedule of time alone, not one that watches the epochs of fit"
+        )
+    if not isinstance(args, types.BaseTuple | types.Omitted | tuple):
+        raise TypingError(f"gradient_descent: args must be a tuple, got {args}; write args=(a,) for a single one")
     dtype = x0.dtype if isinstance(x0.dtype, types.Float) else types.float64
     searches = isinstance(lr, types.BaseNamedTuple) and lr.instance_class is Armijo
     whole_run = _whole_search if searches else _whole_descent
@@ -170,11 +183,48 @@ def _is_plain(optimizer):
     return lambda optimizer: plain(optimizer)
 
 
+@intrinsic
+def goes_uphill(typing_context, optimizer):
+    """Whether an optimiser, or one that it holds, maximises (in compiled code)."""
+
+    def emit(context, builder, signature, arguments):
+        def any_of(kind, value):
+            found = ir.Constant(ir.IntType(1), 0)
+            items = cgutils.unpack_tuple(builder, value, len(kind))
+            names = getattr(kind, "fields", (None,) * len(kind))
+            for name, part, item in zip(names, kind.types, items, strict=True):
+                if isinstance(part, types.BaseTuple):
+                    found = builder.or_(found, any_of(part, item))
+                elif name == "maximize":
+                    found = builder.or_(found, context.cast(builder, item, part, types.boolean))
+            return found
+
+        return any_of(signature.args[0], arguments[0])
+
+    return types.boolean(optimizer), emit
+
+
+@kernel(merge=True)
+def _check_run(optimizer, lr, rules, x):
+    """What `checked_rules` asks for, of the numbers that compiled code hands over."""
+    if x.size == 0:
+        raise ValueError("gradient_descent: x0 must have at least one element")
+    if rules.max_steps < 0:
+        raise ValueError("gradient_descent: max_steps must be an integer, 0 or larger")
+    if not 0 <= rules.gtol < np.inf:
+        raise ValueError("gradient_descent: gtol must be a finite number, 0 or larger")
+    if not 0 <= learning_rate(lr, 0) < np.inf:
+        raise ValueError("gradient_descent: lr must be a finite number, 0 or larger")
+    if goes_uphill(optimizer):
+        raise ValueError("gradient_descent: optimizer must go downhill; to maximise, give -f and -grad")
+
+
 # The arrays are lent to the loops, which count no references to them; `points` and `state` live until the end.
 
 
 @kernel(merge=True)
 def _whole_descent(fun, args, optimizer, lr, rules, x):
+    _check_run(optimizer, lr, rules, x)
     none = x[:0]
     points, box, path = _points(x, none), Box(none, none), Path(none, none)
     state = init_state(optimizer, x)
@@ -189,6 +239,7 @@ def _whole_descent(fun, args, optimizer, lr, rules, x):
 def _whole_search(fun, args, optimizer, lr, rules, x):
     if not is_plain(optimizer):
         raise ValueError("gradient_descent: lr=Armijo(...) goes with optimizer=SGD()")
+    _check_run(optimizer, lr.lr, rules, x)
     none = x[:0]
     points, box, path = _points(x, none), Box(none, none), Path(none, none)
     position = search_until(_MOST, fun, args, lr, rules, borrowed(box), borrowed(points), _beginning(), borrowed(path))
@@ -319,8 +370,8 @@ def minimize(
         What the functions are called with beside x and grad.
     jac : callable, True, "2-point" or "3-point", optional
         ``jac(x, *args) -> array``; or True if fun returns (value, gradient); or differences, on request only: forward
-        ones cost n + 1 calls an evaluation and leave half of the digits, central ones 2n + 1 and leave two thirds.
-        (Near a bound they call fun a little beyond it.)
+        ones cost n + 1 calls an evaluation and leave half of the dtype's digits, central ones 2n + 1 and leave two
+        thirds. (Near a bound they call fun a little beyond it.)
     bounds : sequence of (low, high), or scipy.optimize.Bounds, optional
         The range of each variable, None for none. Every step, and x0, is projected into it.
     callback : callable, optional

@@ -1,6 +1,7 @@
 """The forms in which an objective may be given, made into one; and a model's full batch as an objective."""
 
 import inspect
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -248,9 +249,10 @@ def _joined(fun, jac, compile):
 def _forward(fun, jac, compile):
     def value_and_grad(x, grads, *args):
         value = fun(x, *args)
+        h = math.sqrt(np.finfo(x.dtype).eps)
         for i in range(x.size):
             here = x[i]
-            x[i] += 1.5e-8 * max(1.0, abs(here))  # the root of float64's precision
+            x[i] += h * max(1.0, abs(here))
             grads[i] = (fun(x, *args) - value) / (x[i] - here)
             x[i] = here
         return value
@@ -260,9 +262,10 @@ def _forward(fun, jac, compile):
 
 def _central(fun, jac, compile):
     def value_and_grad(x, grads, *args):
+        root = np.finfo(x.dtype).eps ** (1 / 3)
         for i in range(x.size):
             here = x[i]
-            h = 6e-6 * max(1.0, abs(here))  # the cube root of float64's precision
+            h = root * max(1.0, abs(here))
             x[i] = here + h
             above, value_above = x[i], fun(x, *args)
             x[i] = here - h

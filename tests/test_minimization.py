@@ -13,6 +13,7 @@ import reference
 import user_minimization
 from conftest import TESTS
 from numba import typeof
+from numba.core.errors import TypingError
 from user_minimization import ellipse
 from user_rules import Averaged
 
@@ -129,6 +130,18 @@ def test_compiled_differences_and_pairs():
         assert result.success
         assert result.x[0] == pytest.approx(np.log(2), abs=1e-6)
     assert central.nfev == 3 * pair.nfev
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+def test_differences_in_float32(jac):
+    def value(x):
+        return (x - 1) @ (x - 1)
+
+    start = np.array([3, 4], np.float32)
+    for compile in (True, False):
+        result = minimize(value, start, jac=jac, optimizer=SGD(), lr=0.1, gtol=2e-3, compile=compile)
+        assert result.success
+        np.testing.assert_allclose(result.x, 1, atol=2e-3)
 
 
 def test_dtypes():
@@ -650,3 +663,38 @@ def test_errors_of_gradient_descent():
         fastgd.gradient_descent(ellipse, [0.0], SGD(), 0.1, 10, 1e-6, 3.0)
     with pytest.raises(ValueError, match=r"gradient_descent: x0 must be finite"):
         fastgd.gradient_descent(ellipse, [np.inf], SGD(), 0.1, 10, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"x0": np.empty(0)}, "x0 must have at least one element"),
+        ({"n_steps": -5}, "max_steps must be an integer, 0 or larger"),
+        ({"gtol": -1.0}, "gtol must be a finite number, 0 or larger"),
+        ({"gtol": np.nan}, "gtol must be"),
+        ({"lr": -0.1}, "lr must be a finite number, 0 or larger"),
+        ({"lr": np.nan}, "lr must be"),
+        ({"optimizer": Adam(maximize=True)}, "optimizer must go downhill"),
+    ],
+)
+def test_numbers_that_do_not_fit_in_compiled_code(changed, words):
+    arguments = {"x0": np.zeros(2), "optimizer": Adam(), "lr": 0.1, "n_steps": 5, "gtol": 1e-9} | changed
+    with pytest.raises(ValueError, match=f"^gradient_descent: {words}"):
+        user_minimization.minimize_ellipse(centre=CENTRE, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "args", "error", "words"),
+    [
+        (fastgd.EMA(SGD(maximize=True)), 0.1, (10.0, CENTRE), ValueError, "optimizer must go downhill"),
+        (SGD(), fastgd.ReduceOnPlateau(0.1), (10.0, CENTRE), TypingError, "lr must be a schedule of time alone"),
+        (SGD(), 0.1, 10.0, TypingError, r"args must be a tuple, got float64; write args=\(a,\)"),
+    ],
+)
+def test_types_that_do_not_fit_in_compiled_code(optimizer, lr, args, error, words):
+    @numba.njit
+    def run(optimizer, lr, args):
+        return fastgd.gradient_descent(ellipse, np.zeros(2), optimizer, lr, 5, 1e-9, args)
+
+    with pytest.raises(error, match=f"gradient_descent: {words}"):
+        run(optimizer, lr, args)
