@@ -205,8 +205,8 @@ def minimize_many(
         Where each problem starts; not modified.
     args : tuple
         What the functions are called with beside x and grad. The first axis of an array is the problem: of an array
-        (problems,) each has its number, of (problems, m) its row. Numbers are shared. (An array that all share is given
-        as ``np.broadcast_to(t, (problems, *t.shape))``.)
+        (problems,) each has its number, of (problems, m) its row. Numbers are shared, and so are tuples with all that is
+        in them: ``(t,)`` is how an array is given that all problems share.
     threads : int
         At most so many threads (and no more than there are processors) share the problems. The result has the same
         bits for any number.
@@ -229,7 +229,8 @@ def minimize_many(
 
     Notes
     -----
-    Ctrl-C ends the run within 0.1 s with what is done; the problems that are not have status 7.
+    Ctrl-C ends the run within 0.1 s with what is done; the problems that are not have status 7, and those under way their
+    best points so far.
 
     Examples
     --------
@@ -299,7 +300,7 @@ def _rows_of_args(owner, args, n_problems):
             if value.ndim == 0 or len(value) != n_problems:
                 raise ValueError(
                     f"{owner}: args[{i}] must have a first axis of {n_problems}, one for each row of X0, got shape "
-                    f"{value.shape} (for what all share: a number, or np.broadcast_to)"
+                    f"{value.shape} (what all share is a number, or stands in a tuple of its own)"
                 )
             value = np.ascontiguousarray(value)
         rows.append(value)
@@ -337,6 +338,7 @@ class _Team:
                 position = Position(RUNNING, 0, 0, math.inf, math.inf, 0.0)
                 while k < stop:
                     if self._interrupts.requested or self.stopped:
+                        self._keep(k, points, position)
                         return
                     started = time.perf_counter()
                     k, position, state, left = descend_many(
@@ -352,6 +354,13 @@ class _Team:
             self.stopped = True  # the others need not go on
             raise
 
+    def _keep(self, k, points, position):
+        """Write down what problem k has reached, which is under way."""
+        if position.nfev:
+            into = self._results
+            into.x[k], into.jac[k], into.fun[k] = points.best_x, points.best_grads, position.best
+            into.nit[k], into.nfev[k] = max(0, position.step - 1), position.nfev
+
     def run_in_python(self):
         for k in range(len(self._X0)):
             run = Run(
@@ -364,6 +373,7 @@ class _Team:
                 self._results.status[k] = RAISED
             else:
                 if status == INTERRUPTED:
+                    self._keep(k, run.points, run.position)
                     return
                 end = (run.points.best_x, run.position.best, run.points.best_grads, run.nit, run.position.nfev, status)
                 for array, value in zip(self._results, end, strict=True):
