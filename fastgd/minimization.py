@@ -515,14 +515,19 @@ def checked_box(owner, bounds, x):
     """Return bounds as a pair of arrays of the run's dtype; `x` is a point."""
     if bounds is None:
         return no_box(x)
-    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        pairs = list(zip(np.broadcast_to(bounds.lb, x.shape), np.broadcast_to(bounds.ub, x.shape), strict=True))
-    else:
-        pairs = list(bounds)
-    if len(pairs) != x.size or any(np.ndim(pair) != 1 or len(pair) != 2 for pair in map(tuple, pairs)):
-        raise ValueError(f"{owner}: bounds must be {x.size} pairs (low, high), one for each variable, got {bounds!r}")
-    lower = np.array([-math.inf if low is None else low for low, _ in pairs], x.dtype)
-    upper = np.array([math.inf if high is None else high for _, high in pairs], x.dtype)
+    try:
+        if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+            pairs = list(zip(np.broadcast_to(bounds.lb, x.shape), np.broadcast_to(bounds.ub, x.shape), strict=True))
+        else:
+            pairs = [(low, high) for low, high in bounds]
+        if len(pairs) != x.size:
+            raise ValueError
+        lower = np.array([-math.inf if low is None else low for low, _ in pairs], x.dtype)
+        upper = np.array([math.inf if high is None else high for _, high in pairs], x.dtype)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{owner}: bounds must be {x.size} pairs (low, high) of numbers or None, one for each variable, got {bounds!r}"
+        ) from None
     for i, (low, high) in enumerate(zip(lower, upper, strict=True)):
         if not low <= high:
             raise ValueError(f"{owner}: bounds[{i}] must have low <= high, got ({low}, {high})")

@@ -318,7 +318,7 @@ def _try(owner, fun, jac, args, x):
             gradient = call(jac, point, *args)
     if not _is_real(value):
         raise TypeError(f"{owner}: fun must return a real number, got {_kind(value)}; {FORMS}")
-    if gradient is not None and np.shape(gradient) != (n,):
+    if (jac is True or callable(jac)) and np.shape(gradient) != (n,):
         raise ValueError(f"{owner}: the gradient must have shape ({n},), as x has, got {_kind(gradient)}; {FORMS}")
     if not np.array_equal(point, x, equal_nan=True):
         raise ValueError(f"{owner}: fun must leave x as it is, but wrote into it; {FORMS}")
