@@ -20,7 +20,7 @@ class Sharpness(NamedTuple):
     sharpness: float  # the largest eigenvalue of the Hessian
     largest_stable_rate: float  # 2 / sharpness; infinite where no positive curvature was found
     direction: np.ndarray  # (n,), of length 1: the eigenvector
-    converged: bool  # whether ‖Hv - λv‖ ≤ tol·|λ|; else the eigenvalue is at least what is given here
+    converged: bool  # whether ‖Hv - λv‖ ≤ tol·|λ|, and differences of half the step give the same λ
     lowest: float  # the smallest curvature that was met in any direction
     lowest_direction: np.ndarray  # (n,), of length 1
     probes: int  # directions in which the curvature was measured
@@ -36,7 +36,7 @@ class Sharpness(NamedTuple):
         """What can be said, in words."""
         found = f"a direction of negative curvature was found ({self.lowest:.6g}): the function is not convex here"
         none = f"no direction of negative curvature in {self.probes} probes, which does not show that there is none"
-        sure = "" if self.converged else "at least (the iteration did not converge) "
+        sure = "" if self.converged else "about (the iteration did not converge) "
         return (
             f"largest curvature {sure}{self.sharpness:.6g}; plain descent is stable near here for rates below "
             f"{self.largest_stable_rate:.6g}; {found if self.negative_curvature else none}"
@@ -48,11 +48,12 @@ def sharpness(
 ):
     """Find the largest eigenvalue of the Hessian at a point, by power iteration on differences of gradients.
 
-    H·v ≈ (g(x + hv) - g(x - hv)) / 2h. Gradient descent on a quadratic is stable below the rate 2 / λ_max, and on
-    anything else near a minimum; above it the steps grow along the eigenvector. Where the eigenvalue of largest size is
-    negative, or where there are several of one size, the iteration goes on with H shifted by that size. Then the
-    smallest eigenvalue is sought in the same way, and `probes` random directions are tried: a curvature below 0 shows
-    that the function is not convex, its absence shows nothing.
+    H·v ≈ (g(x + hv) - g(x - hv)) / 2h, with h = 6·10⁻⁶·max(1, max |vᵢxᵢ|), a step that fits the variables it moves.
+    (Where the curvature itself changes over so short a distance, scale the variables first.) Gradient descent on a
+    quadratic is stable below the rate 2 / λ_max, and on anything else near a minimum; above it the steps grow along the
+    eigenvector. Where the eigenvalue of largest size is negative, or where there are several of one size, the iteration
+    goes on with H shifted by that size. Then the smallest eigenvalue is sought in the same way, and `probes` random
+    directions are tried: a curvature below 0 shows that the function is not convex, its absence shows nothing.
 
     Parameters
     ----------
@@ -99,6 +100,8 @@ def sharpness(
         fun = MeanLoss(fun, *_check.data(owner, X, y, np.dtype(np.float64)))
     elif X is not None or y is not None:
         raise TypeError(f"{owner}: X and y go with a model, got {type(fun).__name__}")
+    elif isinstance(fun, MeanLoss):
+        fun = MeanLoss(fun.model, fun.X.astype(np.float64, copy=False), fun.y.astype(np.float64, copy=False))
     tol = _check.number(owner, "tol", tol, _check.positive)
     max_iterations = _check.integer(owner, "max_iterations", max_iterations, least=1)
     probes = _check.integer(owner, "probes", probes, least=0)
@@ -110,6 +113,7 @@ def sharpness(
     largest, direction, converged, size = curvature.power_iteration(rng, 0.0, tol, max_iterations)
     if largest < 0 or not converged:  # eigenvalues λ and -λ, say: shifted by their size, all are positive
         largest, direction, converged, _ = curvature.power_iteration(rng, -size, tol, max_iterations)
+    converged &= abs(curvature.along(direction, 0.5)[2] - largest) <= tol * abs(largest)
     curvature.power_iteration(rng, largest, tol, max_iterations)
     for _ in range(probes):
         curvature.along(rng.standard_normal(at.size))
@@ -127,9 +131,16 @@ def sharpness(
 
 def hessian(gradient, at):
     """Return the Hessian (n, n) at a point of few parameters, by central differences of gradients, 2n of them."""
-    h = _STEP * max(1.0, abs(at).max())
-    columns = [(gradient(at + h * e) - gradient(at - h * e)) / (2 * h) for e in np.eye(at.size)]
+    columns = []
+    for e in np.eye(at.size):
+        h = _step(at, e)
+        columns.append((gradient(at + h * e) - gradient(at - h * e)) / (2 * h))
     return (np.array(columns) + np.array(columns).T) / 2
+
+
+def _step(at, v):
+    """How far to go along v for a difference: by the size of the variables that it moves."""
+    return _STEP * max(1.0, abs(at * v).max())
 
 
 class _Curvature:
@@ -137,7 +148,6 @@ class _Curvature:
 
     def __init__(self, owner, objective, args, at):
         self._owner, self._objective, self._args, self._at = owner, objective, args, at
-        self._h = _STEP * max(1.0, abs(at).max())
         self.lowest, self.lowest_direction, self.probes = math.inf, np.zeros_like(at), 0
 
     def _gradient(self, x):
@@ -150,10 +160,11 @@ class _Curvature:
             raise ValueError(f"{self._owner}: the gradient near `at` must be finite, got {grads}")
         return grads
 
-    def along(self, v):
-        """Return v at length 1, Hv, and the curvature v·Hv."""
+    def along(self, v, factor=1.0):
+        """Return v at length 1, Hv by differences of the usual step times `factor`, and the curvature v·Hv."""
         v = v / np.linalg.norm(v)
-        Hv = (self._gradient(self._at + self._h * v) - self._gradient(self._at - self._h * v)) / (2 * self._h)
+        h = factor * _step(self._at, v)
+        Hv = (self._gradient(self._at + h * v) - self._gradient(self._at - h * v)) / (2 * h)
         curvature = float(v @ Hv)
         self.probes += 1
         if curvature < self.lowest:

@@ -64,10 +64,32 @@ def test_a_model():
     assert found.sharpness == pytest.approx(expected, rel=1e-4)
 
 
+def test_a_mean_loss_in_float32():
+    X, y = np.eye(3, dtype=np.float32), np.ones(3, np.float32)
+    found = sharpness(fastgd.MeanLoss(fastgd.Neuron(3), X, y), np.zeros(4, np.float32))
+    assert found.sharpness == sharpness(fastgd.Neuron(3), np.zeros(4), X, y).sharpness
+
+
 def test_not_converged_is_said():
     found = sharpness(IllConditioned(1.01), np.zeros(30), max_iterations=2, tol=1e-9)
     assert not found.converged
-    assert "at least (the iteration did not converge)" in found.message
+    assert "about (the iteration did not converge)" in found.message
+
+    def narrow(x, grad):  # within the step of differences it is no parabola
+        grad[:] = 3e6 * np.sinh(3e5 * x)
+        return 10 * np.cosh(3e5 * x).sum()
+
+    assert not sharpness(narrow, [0.0], compile=False).converged
+
+
+def test_variables_of_different_scale():
+    def fun(x, grad):
+        grad[:] = 1e-6 * x[0], np.sinh(x[1])
+        return 0.5e-6 * x[0] ** 2 + np.cosh(x[1])
+
+    found = sharpness(fun, [1e6, 0.0], compile=False)
+    assert found.converged
+    assert found.sharpness == pytest.approx(1, rel=1e-3)
 
 
 @pytest.mark.parametrize(
