@@ -205,7 +205,7 @@ def minimize_many(
         Where each problem starts; not modified.
     args : tuple
         What the functions are called with beside x and grad. The first axis of an array is the problem: of an array
-        (problems,) each has its number, of (problems, m) its row. Numbers are shared, and so are tuples with all that is
+        (problems,) each has its number, of (problems, m) its row. Numbers are shared, and so are tuples with what is
         in them: ``(t,)`` is how an array is given that all problems share.
     threads : int
         At most so many threads (and no more than there are processors) share the problems. The result has the same
@@ -229,8 +229,8 @@ def minimize_many(
 
     Notes
     -----
-    Ctrl-C ends the run within 0.1 s with what is done; the problems that are not have status 7, and those under way their
-    best points so far.
+    Ctrl-C ends the run within 0.1 s with what is done; the problems that are not have status 7, and those under way
+    their best points so far.
 
     Examples
     --------

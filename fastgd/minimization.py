@@ -38,7 +38,7 @@ from fastgd._progress import bar
 from fastgd._registry import OptimizerKernels, ScheduleKernels, keeps_average, kernels_for
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
-from fastgd.objectives import checked_args, prepare
+from fastgd.objectives import check_types, checked_args, prepare
 from fastgd.optimizers import Adam
 from fastgd.schedules import ReduceOnPlateau
 from fastgd.schedules.values import fill_rates
@@ -139,7 +139,8 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     owner = "gradient_descent"
     x = starting_array(owner, "x0", x0, 1).copy()
     optimizer, lr, rules = checked_rules(owner, optimizer, lr, max_steps, gtol, 0, 0)
-    objective = prepare(owner, fun, None, checked_args(owner, args, True), x, True)
+    args = checked_args(owner, args, True)
+    objective = prepare(owner, fun, None, args, x, True)
     with Interrupts() as interrupts:
         run = Run(objective, args, optimizer, lr, rules, no_box(x), x, False)
         status = run.until_over(interrupts)
@@ -158,6 +159,7 @@ def _gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     if not isinstance(args, types.BaseTuple | types.Omitted | tuple):
         raise TypingError(f"gradient_descent: args must be a tuple, got {args}; write args=(a,) for a single one")
     dtype = x0.dtype if isinstance(x0.dtype, types.Float) else types.float64
+    check_types("gradient_descent", fun, types.Array(dtype, 1, "C"), getattr(args, "types", ()))
     searches = isinstance(lr, types.BaseNamedTuple) and lr.instance_class is Armijo
     whole_run = _whole_search if searches else _whole_descent
     if isinstance(args, types.BaseTuple):
@@ -526,7 +528,8 @@ def checked_box(owner, bounds, x):
         upper = np.array([math.inf if high is None else high for _, high in pairs], x.dtype)
     except (TypeError, ValueError):
         raise ValueError(
-            f"{owner}: bounds must be {x.size} pairs (low, high) of numbers or None, one for each variable, got {bounds!r}"
+            f"{owner}: bounds must be {x.size} pairs (low, high) of numbers or None, one for each variable, "
+            f"got {bounds!r}"
         ) from None
     for i, (low, high) in enumerate(zip(lower, upper, strict=True)):
         if not low <= high:

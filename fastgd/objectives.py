@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, TypingError
 from numba.core.typing.typeof import typeof
 from numba.extending import is_jitted
 
@@ -16,6 +16,7 @@ from fastgd import _check
 from fastgd._jit import kernel, njit
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for, register_objective
 from fastgd.gradients import value_and_grad
+from fastgd.verbs import kernels_in_compiled_code
 
 FORMS = (
     "an objective is fun(x, grad, *args) -> float, which writes the gradient into grad; or fun(x, *args) -> float with "
@@ -136,18 +137,34 @@ def _calls(jac, n):
 
 
 def checked_args(owner, args, compiled):
-    """Return args, a tuple of what compiled code can take."""
+    """Return args, a tuple of what compiled code can take; its arrays in dtypes that it knows, by a copy if need be."""
     if not isinstance(args, tuple):
         raise TypeError(f"{owner}: args must be a tuple, got {type(args).__name__}; write args=(a,) for a single one")
-    for i, value in enumerate(args if compiled else ()):
+    if not compiled:
+        return args
+    args = tuple(map(_in_known_dtypes, args))
+    for i, value in enumerate(args):
         kinds = "a number, an array or a tuple of these for compiled code"
         if isinstance(value, list | str | dict | set):
             raise TypeError(f"{owner}: args[{i}] must be {kinds}, got {type(value).__name__}")
         try:
-            typeof(value)
+            known = typeof(value).is_precise()  # not of an array of objects
         except (ValueError, NumbaError):
-            raise TypeError(f"{owner}: args[{i}] must be {kinds}, got {type(value).__name__}") from None
+            known = False
+        if not known:
+            came = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+            raise TypeError(f"{owner}: args[{i}] must be {kinds}, got {came}")
     return args
+
+
+def _in_known_dtypes(value):
+    """A value of args: float16 arrays in float32, byte-swapped ones in the machine's order, in plain tuples too."""
+    if type(value) is tuple:
+        return tuple(map(_in_known_dtypes, value))
+    if not isinstance(value, np.ndarray):
+        return value
+    native = value.dtype.newbyteorder("=")
+    return value.astype(np.float32 if native == np.float16 else native, copy=False)
 
 
 def _require_length(owner, objective, x):
@@ -162,6 +179,20 @@ def _require_length(owner, objective, x):
                 f"{objective.y.dtype}"
             )
         kernels.check(objective.model, X=objective.X, y=objective.y)
+
+
+def check_types(owner, fun, x, args):
+    """Raise where compiled code hands over an objective that cannot be called, or returns no number; by Numba types."""
+    if not isinstance(fun, types.Dispatcher):
+        kernels_in_compiled_code(f"{owner}: fun", ObjectiveKernels, fun)
+        return
+    try:
+        _require_arity(owner, "fun", fun.dispatcher, ("x", "grad"), args)
+    except TypeError as error:
+        raise TypingError(str(error)) from None
+    called = fun.get_call_type(fun.dispatcher.typingctx, (x, x, *args), {})
+    if called is not None and not isinstance(called.return_type, types.Integer | types.Float):
+        raise TypingError(f"{owner}: fun must return a real number, got {called.return_type}; {FORMS}")
 
 
 def _require_arity(owner, name, function, first, args):

@@ -180,6 +180,19 @@ def test_args_that_count_references():
     assert list(held[1]) == [1.0]
 
 
+@pytest.mark.parametrize("dtype", [">f8", "f2", ">i4"])
+def test_args_in_other_dtypes(dtype):
+    centre = CENTRE.astype(dtype)
+
+    def nested(x, grad, held):
+        return ellipse(x, grad, 10.0, held[0])
+
+    assert fastgd.gradient_descent(ellipse, [0, 0], SGD(), 0.04, 500, 1e-6, (10.0, centre)).success
+    assert minimize(nested, [0, 0], optimizer=SGD(), lr=0.04, args=((centre,),)).success
+    many = fastgd.minimize_many(ellipse, np.zeros((1, 2)), optimizer=SGD(), lr=0.04, args=(10.0, centre[None]))
+    np.testing.assert_allclose(many.x[0], CENTRE, atol=1e-6)
+
+
 def test_functions_that_numba_can_call():
     def with_args(x, grad, *args):
         grad[:] = 2 * x
@@ -660,6 +673,11 @@ def test_args_that_compiled_code_cannot_take(value):
         minimize(lambda x, grad, a: 0.0, [1.0], args=(value,))
 
 
+def test_arrays_that_compiled_code_cannot_take():
+    with pytest.raises(TypeError, match=r"minimize: args\[0\] must be .*, got an array of object"):
+        minimize(lambda x, grad, a: 0.0, [1.0], args=(np.array([None]),))
+
+
 @pytest.mark.parametrize("arguments", [{"lr": 0}, {"shrink": 1}, {"shrink": 0}, {"c1": 1}, {"c1": 0}])
 def test_armijo_s_ranges(arguments):
     with pytest.raises(ValueError, match="Armijo"):
@@ -706,3 +724,31 @@ def test_types_that_do_not_fit_in_compiled_code(optimizer, lr, args, error, word
 
     with pytest.raises(error, match=f"gradient_descent: {words}"):
         run(optimizer, lr, args)
+
+
+@numba.njit
+def without_grad(x):
+    return x.sum()
+
+
+@numba.njit
+def returns_an_array(x, grad):
+    return x
+
+
+@pytest.mark.parametrize(
+    ("fun", "args", "words"),
+    [
+        (without_grad, (), r"fun is called as fun\(x, grad\), got one with the signature \(x\); an objective is"),
+        (ellipse, (1.0,), r"fun is called as fun\(x, grad, args\[0\]\)"),
+        (returns_an_array, (), r"fun must return a real number, got array\(float64, 1d, C\); an objective is"),
+        (Adam(), (), "fun: expected an objective, got Adam"),
+    ],
+)
+def test_objectives_of_the_wrong_form_in_compiled_code(fun, args, words):
+    @numba.njit
+    def run(fun, args):
+        return fastgd.gradient_descent(fun, np.zeros(2), SGD(), 0.1, 5, 1e-9, args)
+
+    with pytest.raises(TypingError, match=f"gradient_descent: {words}"):
+        run(fun, args)
