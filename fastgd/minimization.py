@@ -114,6 +114,9 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
 
     **Speed.** A small objective is pasted into the loop by the compiler; ``fastgd.njit(forceinline=True)`` makes sure.
 
+    **Flags.** The loop is pasted into your function and takes its flags: under ``fastmath=True``, which promises the
+    compiler that nothing is NaN, a run that met NaN may count as converged; ``{"contract", "reassoc"}`` is safe.
+
     From Python, fastgd's loop is compiled for each compiled function anew in every process, and for a registered
     objective once and for all.
 
@@ -407,6 +410,9 @@ def minimize(
     -----
     Ctrl-C ends the run within 0.1 s (once compiled, and unless a single call of the objective takes longer) with the
     best point so far and status 7; a second one within a second raises KeyboardInterrupt.
+
+    A function is compiled once, and its global and closure variables become constants, as Numba has it: to change one
+    later changes nothing. What changes from run to run is passed through `args`.
 
     Examples
     --------

@@ -4,7 +4,7 @@ import inspect
 
 from numba.extending import is_jitted
 
-from fastgd.minimization import minimize
+from fastgd.minimization import checked_rules, minimize
 from fastgd.optimizers import Adam
 
 
@@ -15,7 +15,7 @@ def scipy_method(optimizer=Adam(), lr=1e-2):
     forward differences are taken, as SciPy's own methods do. Of SciPy's arguments it takes `args`, `jac`, `bounds`,
     `tol` (as gtol) and `callback`, which is called as SciPy does (after every step of Python functions, and between
     chunks of about 40 ms of compiled ones); `options` may have `gtol`, `ftol`, `xtol` and `maxiter`, with the defaults
-    of `minimize`.
+    of `minimize`, and `disp`: whether to print how the run ended.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ def scipy_method(optimizer=Adam(), lr=1e-2):
     >>> minimize(bowl, [1.0, 2.0], jac=slope, method=method).success  # doctest: +SKIP
     True
     """
+    optimizer, lr, _ = checked_rules("scipy_method", optimizer, lr, 0, 0, 0, 0)
 
     def method(
         fun, x0, args=(), jac=None, bounds=None, constraints=(), callback=None, hess=None, hessp=None, **options
@@ -49,16 +50,19 @@ def scipy_method(optimizer=Adam(), lr=1e-2):
 
         if constraints:
             raise ValueError("scipy_method: constraints must be empty; only bounds are taken")
-        settings = {"gtol": options.pop("tol", 1e-6), "ftol": 0, "xtol": 0, "maxiter": 10_000}
+        settings = {"gtol": options.pop("tol", 1e-6), "ftol": 0, "xtol": 0, "maxiter": 10_000, "disp": False}
         unknown = set(options) - set(settings)
         if unknown:
             raise TypeError(f"scipy_method: options must be among {', '.join(settings)}, got {', '.join(unknown)}")
         settings |= options
+        shown = settings.pop("disp")
         result = minimize(
             fun, x0, optimizer=optimizer, lr=lr, max_steps=settings.pop("maxiter"), **settings, args=args,
             jac=jac or "2-point", bounds=bounds, callback=callback and _scipys(callback, OptimizeResult),
             compile=is_jitted(fun) and (is_jitted(jac) or jac is None),
         )  # fmt: skip
+        if shown:
+            print(f"{result.message}\n  value: {result.fun:g}\n  steps: {result.nit}\n  evaluations: {result.nfev}")
         names = ("x", "fun", "jac", "nit", "nfev", "success", "status", "message")
         return OptimizeResult({name: getattr(result, name) for name in names} | {"njev": result.nfev})
 

@@ -75,3 +75,14 @@ def test_errors():
         optimize.minimize(value, [0.0, 0.0], jac=slope, method=METHOD, options={"tolerance": 1})
     with pytest.raises(ValueError, match="scipy_method: constraints must be empty"):
         optimize.minimize(value, [0.0, 0.0], jac=slope, method=METHOD, constraints={"type": "eq", "fun": value})
+    with pytest.raises(TypeError, match="scipy_method: optimizer: expected an optimizer, got str"):
+        scipy_method("adam")
+    with pytest.raises(ValueError, match="scipy_method: lr must be"):
+        scipy_method(SGD(), lr=-1)
+
+
+def test_disp(capsys):
+    optimize.minimize(value, [0.0, 0.0], jac=slope, method=METHOD, options={"disp": False})
+    assert capsys.readouterr().out == ""
+    result = optimize.minimize(value, [0.0, 0.0], jac=slope, method=METHOD, options={"disp": True})
+    assert capsys.readouterr().out.startswith(f"{result.message}\n  value: ")
