@@ -316,7 +316,7 @@ _UNTOUCHED = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF8DEADBEEF0BAD)}  # NaN
 def _try(owner, fun, jac, args, x):
     """Call the objective once: its value must be a number, its gradient (n,), x left alone, nothing else written."""
     point, n = x.copy(), x.size
-    gradient = None
+    gradient: Any = None
 
     def call(function, *arguments):
         try:
