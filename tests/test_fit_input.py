@@ -283,7 +283,7 @@ SETTINGS = [
     ("seed", 0.5, TypeError, "fit: seed must be an integer"),
     ("seed", None, TypeError, "fit: seed must be an integer"),
     ("clip", 1.0, TypeError, "fit: clip: expected a clipping rule, got float"),
-    ("clip", fastgd.ClipByNorm, TypeError, r"fit: clip: expected a clipping rule, .*; write ClipByNorm\(\)"),
+    ("clip", fastgd.ClipByNorm, TypeError, r"fit: clip: expected a clipping rule, .*; write ClipByNorm\(\.\.\.\)"),
     ("on_nonfinite", "ignore", ValueError, "fit: on_nonfinite must be one of 'stop', 'raise', 'skip', got 'ignore'"),
     ("tol", -1e-3, ValueError, "fit: tol must be a finite number, 0 or larger, got -0.001"),
     ("tol", NAN, ValueError, "fit: tol must be a finite number"),

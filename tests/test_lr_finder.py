@@ -286,7 +286,11 @@ def test_interrupted_in_an_objective():
         ({"X": np.zeros((0, 6)), "y": np.zeros(0)}, ValueError, "lr_find: X must have at least one row"),
         ({"y": np.full(300, np.inf)}, ValueError, "lr_find: y must be finite"),
         ({"y": None}, TypeError, "lr_find: y must be given with a model, got None"),
-        ({"model": fastgd.Neuron}, TypeError, r"lr_find: model: .*, got the class Neuron itself; write Neuron\(\)"),
+        (
+            {"model": fastgd.Neuron},
+            TypeError,
+            r"lr_find: model: .*, got the class Neuron itself; write Neuron\(\.\.\.\)",
+        ),
         ({"model": Booth, "X": [1.0], "y": None}, TypeError, r"lr_find: model: .* class Booth itself; write Booth\(\)"),
         ({"compile": "no"}, TypeError, "lr_find: compile must be True or False, got 'no'"),
         ({"args": (1.0,)}, TypeError, "lr_find: args and jac go with an objective, got the model Neuron"),

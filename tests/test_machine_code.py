@@ -31,8 +31,9 @@ def dtype(request):
 
 
 def compiled_for(dispatcher, *words):
-    """The signature, among those compiled in this process, that has all these words in it."""
-    return next(s for s in reversed(dispatcher.signatures) if all(word in str(s) for word in words))
+    """The signature of contiguous arrays, among those compiled in this process, that has all these words in it."""
+    signatures = [s for s in reversed(dispatcher.signatures) if "'A'" not in str(s)]
+    return next(s for s in signatures if all(word in str(s) for word in words))
 
 
 def llvm_function(dispatcher, signature):
