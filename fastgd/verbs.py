@@ -148,8 +148,8 @@ def init_state(optimizer, params):
     params = _check.vector("init_state", "params", params)
     try:
         return kernels.init.py_func(optimizer, params)
-    except ValueError as error:  # a layout or a range that does not fit
-        raise ValueError(f"init_state: {type(optimizer).__name__}: {error}") from None
+    except ValueError as error:  # a layout or a range that does not fit, perhaps of an optimiser within
+        raise ValueError(f"{type(optimizer).__name__}: {error}") from None
 
 
 @in_compiled_code(init_state, lend=False)

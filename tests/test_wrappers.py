@@ -360,8 +360,9 @@ def test_what_they_cannot_be(make, error, message):
 
 @pytest.mark.parametrize("optimizer", [ParameterGroup(SGD(), 1, 4), Freeze(SGD(), 1, 4)], ids=str)
 def test_a_range_beyond_the_vector(optimizer):
-    with pytest.raises(ValueError, match="stop must be at most the number of parameters"):
-        init_state(optimizer, np.ones(3))
+    name = type(optimizer).__name__
+    with pytest.raises(ValueError, match=f"^EMA: {name}: stop must be at most the number of parameters"):
+        init_state(EMA(optimizer), np.ones(3))
 
     @fastgd.njit(cache=False)
     def compiled(optimizer, params):
