@@ -19,7 +19,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _NARROW = 260.0  # the width in points below which axes are small
 _MANY = 8  # entries of a legend, beyond which it is written smaller
 LETTER = 0.52  # the mean width of a letter, in font sizes
-LARGEST = 1e250  # of numbers that are drawn
+LARGEST = 1e100  # of numbers that are drawn: ticks of logarithmic axes lie up to a span beyond them
 _LOG_FROM = 30.0  # the ratio of the largest to the smallest value from which a logarithmic axis shows more
 
 

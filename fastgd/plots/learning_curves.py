@@ -21,7 +21,7 @@ class LearningCurvesDisplay:
     Attributes
     ----------
     history : dict of ndarray
-        What is drawn, with NaN for what is not finite or beyond 1e250.
+        What is drawn, with NaN for what is not finite or beyond 1e100.
     ax_, rate_ax_, figure_ : matplotlib axes and figure
         What `plot` drew on: the losses, the rate, and the figure of both.
     lines_ : list of matplotlib.lines.Line2D

@@ -36,7 +36,7 @@ class PathDisplay:
     Attributes
     ----------
     paths : list of ndarray of shape (n_steps + 1, n)
-        The points, with NaN for those that are not finite or beyond 1e250.
+        The points, with NaN for those that are not finite or beyond 1e100.
     ax_, figure_ : matplotlib axes and figure
         What `plot` drew on.
     lines_ : list of matplotlib.lines.Line2D
