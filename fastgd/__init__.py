@@ -21,11 +21,12 @@ from fastgd.derivation import derive
 from fastgd.diagnosis import Diagnosis, diagnose
 from fastgd.elementwise import exp, expm1, log1p, sigmoid, softplus, tanh
 from fastgd.gradient_check import check_gradient
+from fastgd.gradient_descent import gradient_descent
 from fastgd.gradients import value_and_grad
 from fastgd.line_search import Armijo
 from fastgd.lr_finder import LRFindResult, lr_find
 from fastgd.many import ManyResult, minimize_many
-from fastgd.minimization import MinimizeResult, gradient_descent, minimize
+from fastgd.minimization import MinimizeResult, minimize
 from fastgd.models import Neuron
 from fastgd.objectives import MeanLoss
 from fastgd.optimizers import (

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgd import _check, _loop, minimization
+from fastgd import _check, _loop
 from fastgd._descent import NONFINITE
+from fastgd._descent_run import DescentRun
+from fastgd._descent_setup import checked_rules, no_box, starting_array
 from fastgd._interrupt import Interrupts
 from fastgd._lr_suggestions import FEWEST, METHODS, smooth, suggest
 from fastgd._registry import ModelKernels, ObjectiveKernels, _registered, kernels_for
@@ -297,12 +299,12 @@ def _train(run, rise, interrupts):
 
 
 def _run_of_objective(owner, fun, x0, optimizer, args, jac, compile, state, rise):
-    x = minimization.starting_array(owner, "X, where the objective's run begins,", x0, 1).copy()
-    optimizer, _, rules = minimization.checked_rules(owner, optimizer, 0.0, rise.lrs.size - 1, 0, 0, 0)
+    x = starting_array(owner, "X, where the objective's run begins,", x0, 1).copy()
+    optimizer, _, rules = checked_rules(owner, optimizer, 0.0, rise.lrs.size - 1, 0, 0, 0)
     args = checked_args(owner, args, compile)
     objective = prepare_objective(owner, fun, jac, args, x, compile)
-    rules, box = rules._replace(gtol=-1.0), minimization.no_box(x)  # a gradient of 0 does not end it
-    run = minimization.Run(objective, args, optimizer, rise.lrs, rules, box, x, True)
+    rules, box = rules._replace(gtol=-1.0), no_box(x)  # a gradient of 0 does not end it
+    run = DescentRun(objective, args, optimizer, rise.lrs, rules, box, x, True)
     _begin_with(owner, run.state, state)
     return run
 

@@ -27,13 +27,14 @@ from fastgd._descent import (
     project,
     search_until,
 )
+from fastgd._descent_run import CHUNK_SECONDS, DescentRun
+from fastgd._descent_setup import checked_box, checked_rules, starting_array
 from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
 from fastgd._progress import bar
 from fastgd._threads import run_all, usable
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
-from fastgd.minimization import CHUNK_SECONDS, Run, checked_box, checked_rules, starting_array
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam
 from fastgd.verbs import PASTED, init_state
@@ -363,7 +364,7 @@ class _Team:
 
     def run_in_python(self):
         for k in range(len(self._X0)):
-            run = Run(
+            run = DescentRun(
                 self._objective, _own(self._args, k), self._optimizer, self._lr, self._rules, self._box,
                 np.clip(self._X0[k], *self._box) if self._box.lower.size else self._X0[k].copy(), False,
             )  # fmt: skip

@@ -4,7 +4,8 @@ import inspect
 
 from numba.extending import is_jitted
 
-from fastgd.minimization import checked_rules, minimize
+from fastgd._descent_setup import checked_rules
+from fastgd.minimization import minimize
 from fastgd.optimizers import Adam
 
 

@@ -48,6 +48,15 @@ def python(cache_dir):
     return run
 
 
+@pytest.fixture(autouse=True)
+def interrupts_are_heard():
+    """Python's own handler of Ctrl-C, during a test and after it: a job in the background of a shell has none."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    after = signal.signal(signal.SIGINT, before)
+    assert after is signal.default_int_handler
+
+
 @pytest.fixture
 def run(capsys):
     def run(*arguments):

@@ -223,14 +223,6 @@ def press_at(*calls):
     return callback
 
 
-@pytest.fixture(autouse=True)
-def handler_is_restored():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has none
-    yield
-    after = signal.signal(signal.SIGINT, before)
-    assert after is signal.default_int_handler
-
-
 @pytest.mark.parametrize("press", [1, 2, 3, 5, 8, 12])
 @pytest.mark.parametrize(("batch_size", "order"), [(None, "sequential"), (5000, "shuffled"), (1000, "shuffled")])
 def test_interrupted_anywhere_and_going_on(batch_size, order, press, small_chunks):

@@ -18,7 +18,8 @@ from user_minimization import ellipse
 from user_rules import Averaged
 
 import fastgd
-from fastgd import SGD, Adam, Armijo, Momentum, _jit, minimization, minimize
+from fastgd import SGD, Adam, Armijo, Momentum, _descent_run, _jit, minimize
+from fastgd.gradient_descent import Descent
 from fastgd.problems import Booth, LogisticRegression, Rosenbrock, Saddle, facts
 
 CENTRE = np.array([1.0, 2.0])
@@ -70,8 +71,8 @@ def test_a_trajectory(optimizer, name):
 def test_chunks_change_nothing(monkeypatch):
     arguments = {"optimizer": Adam(), "lr": fastgd.ExponentialDecay(0.02, 1e-3), "max_steps": 3000, "record": True}
     whole = minimize(Rosenbrock(), [-1.2, 1.0], **arguments)
-    monkeypatch.setattr(minimization, "CHUNK_SECONDS", 1e-5)
-    monkeypatch.setattr(minimization, "_RATES", 7)
+    monkeypatch.setattr(_descent_run, "CHUNK_SECONDS", 1e-5)
+    monkeypatch.setattr(_descent_run, "_RATES", 7)
     parts = minimize(Rosenbrock(), [-1.2, 1.0], **arguments)
     for name in ("x", "jac", "path", "path_fun"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
@@ -215,7 +216,7 @@ def test_functions_that_numba_can_call():
 
 def test_in_compiled_code():
     found = user_minimization.minimize_ellipse(np.zeros(2), Adam(), 0.1, 5000, 1e-9, CENTRE)
-    assert isinstance(found, minimization.Descent)
+    assert isinstance(found, Descent)
     assert (found.success, found.status) == (True, 0)
     assert found.message.startswith("converged")
     np.testing.assert_allclose(found.x, CENTRE, atol=1e-9)
@@ -488,14 +489,6 @@ def test_progress(capsys):
     assert "step" in capsys.readouterr().err
 
 
-@pytest.fixture
-def handler():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has none
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("handler")
 def test_interrupts_are_heard_at_once():
     minimize(Rosenbrock(), [-1.2, 1.0])
     pressed = []
@@ -516,7 +509,6 @@ def test_interrupts_are_heard_at_once():
     assert result.nit > 1000
 
 
-@pytest.mark.usefixtures("handler")
 def test_interrupted_by_the_callback():
     def callback(progress):
         if progress.step == 3:

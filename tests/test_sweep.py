@@ -218,13 +218,9 @@ def test_an_interrupt_loses_nothing():
     options = {"lrs": [1e-3, 1e-2], "optimizer": SGD()}
     sweep(Neuron(2, "identity"), X, y, epochs=1, **options)  # compiles
     timer = threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has none
     timer.start()
-    try:
-        result = sweep(Neuron(2, "identity"), X, y, epochs=10**9, **options)
-    finally:
-        timer.join()
-        signal.signal(signal.SIGINT, before)
+    result = sweep(Neuron(2, "identity"), X, y, epochs=10**9, **options)
+    timer.join()
     assert result.status.tolist() == ["interrupted", "interrupted"]
     assert (result.n_epochs > 0).all()
     assert np.isfinite(result.loss).all()

@@ -4,7 +4,7 @@ import numpy as np
 from user_rules import Averaged
 
 import fastgd
-from fastgd.minimization import descent_chunk
+from fastgd._descent_run import descent_chunk
 from fastgd.problems import Rosenbrock
 
 

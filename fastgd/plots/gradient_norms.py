@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from fastgd._descent_setup import is_plain
 from fastgd.clipping import ClipByNorm
-from fastgd.minimization import is_plain
 from fastgd.plots import _style
 from fastgd.plots._results import history_of, require_a_number
 

@@ -1,0 +1,187 @@
+"""A run of descent under way: its arrays, and how it is advanced, by compiled chunks or evaluation by evaluation."""
+
+import math
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd._descent import (
+    INTERRUPTED,
+    NONFINITE,
+    RUNNING,
+    STOPPED,
+    Path,
+    Points,
+    Position,
+    Rules,
+    descend,
+    descend_until,
+    search,
+    search_until,
+)
+from fastgd._descent_setup import MOST
+from fastgd._jit import kernel
+from fastgd._registry import OptimizerKernels, keeps_average, kernels_for
+from fastgd._views import borrowed
+from fastgd.line_search import Armijo
+from fastgd.schedules.values import fill_rates
+from fastgd.verbs import eval_fitting, init_state, learning_rate
+
+CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
+_CHUNK_GROWTH = 8
+_RATES = 1 << 14  # evaluations in a chunk, at most, where a schedule gives the rates
+_PATH_NUMBERS = 1 << 20  # numbers of a path that are recorded in a chunk
+
+
+class MinimizeProgress(NamedTuple):
+    """Where a run is, as its callback is told."""
+
+    step: int  # steps done
+    nfev: int  # evaluations done
+    fun: float  # the least value so far
+    x: np.ndarray  # where: a copy
+    lr: float  # the rate of the last step
+
+
+@kernel
+def descent_chunk(last_nfev, objective, args, optimizer, rates, rules, box, state, points, position, path):
+    """Go on until the run is over or so many evaluations are done."""
+    return descend_until(
+        last_nfev, objective, args, optimizer, rates, rules, borrowed(box), borrowed(state), borrowed(points), position,
+        borrowed(path),
+    )  # fmt: skip
+
+
+@kernel
+def search_chunk(last_nfev, objective, args, armijo, rules, box, points, position, path):
+    """The same with a line search."""
+    return search_until(
+        last_nfev, objective, args, armijo, rules, borrowed(box), borrowed(points), position, borrowed(path)
+    )
+
+
+@kernel
+def descent_step(value, optimizer, rates, rules, box, state, points, position, path, first):
+    """What follows one evaluation, which Python has done."""
+    return descend(
+        value, optimizer, rates, rules, borrowed(box), borrowed(state), borrowed(points), position, borrowed(path),
+        first,
+    )  # fmt: skip
+
+
+@kernel
+def search_step(value, armijo, rules, box, points, position, path, first):
+    """The same with a line search."""
+    return search(value, armijo, rules, borrowed(box), borrowed(points), position, borrowed(path), first)
+
+
+class DescentRun:
+    """A run under way: its arrays, and how it is advanced by chunks."""
+
+    def __init__(self, objective, args, optimizer, lr, rules, box, x, record):
+        self.objective, self.args, self.optimizer, self.lr = objective, args, optimizer, lr
+        self.rules, self.box, self._record = rules, box, record
+        before = np.empty_like(x) if rules.xtol > 0 else x[:0]
+        self.points = Points(x, np.full_like(x, np.nan), before, x.copy(), np.full_like(x, np.nan))
+        self.state = init_state(optimizer, x)
+        self.position = Position(RUNNING, 0, 0, math.inf, math.inf, 0.0)
+        self._nowhere = Path(np.empty(0, x.dtype), np.empty(0))
+        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+
+    @property
+    def nit(self):
+        """Steps whose end was evaluated."""
+        step, status = self.position.step, self.position.status
+        return max(0, step - 1) if status == RUNNING else step
+
+    def until_over(self, interrupts, callback=None, shown=None):
+        """Advance until the run is over; return why."""
+        count, status = 1, RUNNING
+        while status == RUNNING and not interrupts.requested:
+            started = time.perf_counter()
+            self._chunk(count)
+            seconds = max(time.perf_counter() - started, 1e-9)
+            count = max(1, int(count * min(_CHUNK_GROWTH, CHUNK_SECONDS / seconds)))
+            count = min(count, self._longest_chunk(callback))
+            status = self.position.status
+            if status != RUNNING and keeps_average(kernels_for("minimize", OptimizerKernels, self.optimizer)):
+                self._look_at_average()
+            if shown is not None:
+                shown.set_postfix(fun=f"{self.position.best:.4g}", refresh=False)
+                shown.update(self.nit - shown.n)
+            if callback is not None:
+                status = self._tell(callback, status)
+        if status == RUNNING:
+            return INTERRUPTED
+        return status if np.isfinite(self.points.best_x).all() else NONFINITE
+
+    def _longest_chunk(self, callback):
+        most = MOST
+        if self._record:
+            most = min(most, max(1, _PATH_NUMBERS // self.points.x.size))
+        if isinstance(self.lr, tuple) and not isinstance(self.lr, Armijo):
+            most = min(most, _RATES)
+        return 1 if callback is not None and not self.objective.compiled else most
+
+    def _tell(self, callback, status):
+        x = self.points.best_x.copy()
+        try:
+            callback(MinimizeProgress(self.nit, self.position.nfev, self.position.best, x, self._last_lr()))
+        except StopIteration:
+            return STOPPED if status == RUNNING else status
+        return status
+
+    def _chunk(self, count):
+        path, first = self._nowhere, self.position.step
+        if self._record:
+            path = Path(np.empty(count * self.points.x.size, self.points.x.dtype), np.empty(count))
+        self._advance(count, path)
+        if self._record:
+            rows = self.position.step - first + (self.position.status != RUNNING)
+            self._parts.append((path.x[: rows * self.points.x.size].copy(), path.fun[:rows].copy()))
+
+    def _advance(self, count, path):
+        """Do so many evaluations, and what follows each of them."""
+        last_nfev, first = self.position.nfev + count, self.position.step
+        how: tuple  # what follows an evaluation
+        if isinstance(self.lr, Armijo):
+            chunk, step, how = search_chunk, search_step, (self.lr, self.rules, self.box, self.points)
+        else:
+            chunk, step = descent_chunk, descent_step
+            how = (self.optimizer, self._rates(count), self.rules, self.box, self.state, self.points)
+        value_and_grad = self.objective.value_and_grad
+        if self.objective.compiled:
+            self.position = chunk(last_nfev, value_and_grad, self.args, *how, self.position, path)
+            return
+        while self.position.status == RUNNING and self.position.nfev < last_nfev:
+            value = float(value_and_grad(self.points.x, self.points.grads, *self.args))
+            self.position = step(value, *how, self.position, path, first)
+
+    def _look_at_average(self):
+        """Evaluate the average that a method keeps, as the last point of the run."""
+        end, rules, x = self.position, self.rules, self.points.x
+        eval_fitting(self.optimizer, self.state, x.copy(), x)
+        if self.box.lower.size:
+            np.clip(x, *self.box, out=x)
+        self.rules, self.position = Rules(0, -1.0, 0.0, 0.0), end._replace(status=RUNNING)
+        self._advance(1, self._nowhere)
+        self.rules, self.position = rules, end._replace(nfev=self.position.nfev, best=self.position.best)
+
+    def _rates(self, count):
+        if not isinstance(self.lr, tuple):  # a number, or the rates of all steps
+            return self.lr[self.position.step :] if isinstance(self.lr, np.ndarray) else np.array([self.lr])
+        rates = np.empty(count)
+        fill_rates(self.lr, np.arange(count, dtype=np.float64) + self.position.step, rates)
+        return rates
+
+    def _last_lr(self):
+        if isinstance(self.lr, Armijo):
+            return self.position.rate
+        step = max(0, self.position.step - 1)
+        return self.lr[step] if isinstance(self.lr, np.ndarray) else learning_rate(self.lr, step)
+
+    def path(self):
+        """All points and values."""
+        xs, values = zip(*self._parts, strict=True)
+        return np.concatenate(xs).reshape(-1, self.points.x.size), np.concatenate(values)

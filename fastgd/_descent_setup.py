@@ -1,0 +1,97 @@
+"""What every descent begins with: a start, an optimiser, a rate, the rules and the bounds, checked."""
+
+import math
+
+import numpy as np
+from numba.core.errors import TypingError
+from numba.extending import overload
+
+from fastgd import _check
+from fastgd._descent import Box, Rules
+from fastgd._registry import OptimizerKernels, ScheduleKernels, kernels_for
+from fastgd.line_search import Armijo
+from fastgd.schedules import ReduceOnPlateau
+from fastgd.verbs import PASTED, kernels_in_compiled_code
+
+MOST = (1 << 62) - 1  # steps and evaluations are counted in 64 bits
+
+
+def starting_array(owner, name, x0, ndim):
+    """Return a start, or a start a row, which is only to be read."""
+    x0 = _check.array(owner, name, x0, ndim)
+    if x0.size == 0:
+        raise ValueError(f"{owner}: {name} must have at least one element, got shape {x0.shape}")
+    if ndim == 1 and not np.isfinite(x0).all():
+        raise ValueError(f"{owner}: {name} must be finite, got {x0[~np.isfinite(x0)][0]}")
+    return x0
+
+
+def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
+    """Return an optimiser, a rate and the rules of a run, checked."""
+    kernels_for(f"{owner}: optimizer", OptimizerKernels, optimizer)
+    if _goes_uphill(optimizer):
+        raise ValueError(f"{owner}: optimizer must go downhill, got {optimizer}; to maximise, give -f and -grad")
+    if isinstance(lr, Armijo):
+        if not is_plain(optimizer):
+            raise ValueError(f"{owner}: lr=Armijo(...) goes with optimizer=SGD(), got {optimizer}")
+    elif isinstance(lr, ReduceOnPlateau):
+        raise ValueError(f"{owner}: lr must be a schedule of time alone, got {lr}, which watches the epochs of fit")
+    elif isinstance(lr, tuple):
+        kernels_for(f"{owner}: lr", ScheduleKernels, lr)
+    else:
+        lr = _check.number(owner, "lr", lr, _check.nonnegative)
+    tolerances = [
+        _check.number(owner, name, value, _check.nonnegative)
+        for name, value in (("gtol", gtol), ("ftol", ftol), ("xtol", xtol))
+    ]
+    max_steps = min(_check.integer(owner, "max_steps", max_steps, least=0), MOST)
+    return optimizer, lr, Rules(max_steps, *tolerances)
+
+
+def _goes_uphill(optimizer):
+    """Whether an optimiser, or one that it holds, maximises."""
+    held = [part for part in optimizer if isinstance(part, tuple)]
+    return getattr(optimizer, "maximize", False) or any(map(_goes_uphill, held))
+
+
+def no_box(x):
+    """No bounds."""
+    return Box(np.empty(0, x.dtype), np.empty(0, x.dtype))
+
+
+def checked_box(owner, bounds, x):
+    """Return bounds as a pair of arrays of the run's dtype; `x` is a point."""
+    if bounds is None:
+        return no_box(x)
+    try:
+        if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+            pairs = list(zip(np.broadcast_to(bounds.lb, x.shape), np.broadcast_to(bounds.ub, x.shape), strict=True))
+        else:
+            pairs = [(low, high) for low, high in bounds]
+        if len(pairs) != x.size:
+            raise ValueError
+        lower = np.array([-math.inf if low is None else low for low, _ in pairs], x.dtype)
+        upper = np.array([math.inf if high is None else high for _, high in pairs], x.dtype)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{owner}: bounds must be {x.size} pairs (low, high) of numbers or None, one for each variable, "
+            f"got {bounds!r}"
+        ) from None
+    for i, (low, high) in enumerate(zip(lower, upper, strict=True)):
+        if not low <= high:
+            raise ValueError(f"{owner}: bounds[{i}] must have low <= high, got ({low}, {high})")
+    return Box(lower, upper)
+
+
+def is_plain(optimizer):
+    """Whether an optimiser's step is θ - lr·g and nothing else."""
+    plain = kernels_for("gradient_descent: optimizer", OptimizerKernels, optimizer).plain
+    return plain is not None and plain.py_func(optimizer)
+
+
+@overload(is_plain, jit_options=PASTED)
+def _is_plain(optimizer):
+    plain = kernels_in_compiled_code("gradient_descent: optimizer", OptimizerKernels, optimizer).plain
+    if plain is None:
+        raise TypingError("gradient_descent: lr=Armijo(...) goes with optimizer=SGD()")
+    return lambda optimizer: plain(optimizer)
