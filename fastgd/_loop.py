@@ -214,6 +214,12 @@ def train(
     return status, written
 
 
+@kernel
+def settle_part_of_order(order, pool, plan, at):
+    """Settle places for the batch under way, one part at most of a long order; return whether all it needs are."""
+    return settle_order(order, pool, plan, at, at[LOW], 1)[1]
+
+
 @kernel(merge=True)
 def settle_order(order, pool, plan, at, low, budget):
     """Settle the places of an epoch's order that the batch from `low` on needs, a part at a time.

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgd import _loop
-from fastgd._loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, train
+from fastgd._loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, settle_part_of_order, train
 from fastgd._threads import run_all
-from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, look_at_loss, new_plateau_state, reduced
 from fastgd.schedules.values import fill_rates
@@ -165,7 +164,7 @@ class Run:
         at, position = self.position.at, self.position
         if at[EPOCH] >= limits.epoch:
             return True
-        if not self._fill_order():
+        if not settle_part_of_order(self.data.order, self.data.pool, self.plan, at):
             return False
         batch_end = min(at[LOW] + self.plan.batch_size, self.n_rows)
         low = at[LOW] + at[DONE]
@@ -173,19 +172,6 @@ class Run:
         self._add_sums(self.data, self.data.order, low, high, position.totals, position.sums[:2])
         at[DONE] += high - low
         return high == batch_end
-
-    def _fill_order(self):
-        """Write a part of the epoch's order; return whether as much is there as the batch under way needs."""
-        plan, data, at = self.plan, self.data, self.position.at
-        if plan.order == SEQUENTIAL:
-            return True
-        needed = min(at[LOW] + plan.batch_size, self.n_rows) if plan.order == BLOCK_SHUFFLED else self.n_rows
-        if at[FILLED] < needed:
-            at[FILLED] = go_on_filling(
-                data.order, data.pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window, at[FILLED],
-                _loop.FILLED_AT_ONCE,
-            )  # fmt: skip
-        return at[FILLED] >= needed
 
     def _add_sums(self, data, order, low, high, totals, loss_and_weight):
         """Add the sums over order[low:high], its blocks dealt to the threads, added in the order of the blocks."""

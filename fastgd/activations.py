@@ -8,7 +8,7 @@ ACTIVATIONS = one_of("sigmoid", "tanh", "identity")
 SIGMOID, TANH, IDENTITY = range(len(ACTIVATIONS))
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def activate(activation, z):
     """A = f(z)."""
     if activation == SIGMOID:
@@ -18,7 +18,7 @@ def activate(activation, z):
     return z
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def derivative(activation, a):
     """da/dz = f'(z), in terms of the value a = f(z)."""
     one = type(a)(1)

@@ -54,7 +54,7 @@ def fill_order(order, pool, kind, seed, epoch, block, window):
     go_on_filling(order, pool, kind, seed, epoch, block, window, 0, order.size)
 
 
-@kernel
+@kernel(merge=True)
 def go_on_filling(order, pool, kind, seed, epoch, block, window, filled, count):
     """Do a part of what `fill_order` does: after `filled` places, settle so many more; return how many are settled.
 

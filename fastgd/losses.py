@@ -8,14 +8,14 @@ LOSSES = one_of("mse", "binary_cross_entropy")
 MSE, BINARY_CROSS_ENTROPY = range(len(LOSSES))
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def squared_error(a, y):
     """L = (a - y)² and dL/da = 2(a - y)."""
     error = a - y
     return error * error, error + error
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def cross_entropy_from_logit(z, a, y):
     """L = -y ln a - (1 - y) ln(1 - a) for a = σ(z), and dL/dz = a - y.
 
