@@ -19,7 +19,7 @@ from fastgd.updates import update
 from fastgd.verbs import clip, descend_rows, descends_rows
 
 RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
-SINGLE_ROWS = 64  # in a group that the model descends by itself
+SINGLE_ROWS = 128  # in a group that the model descends by itself
 FILLED_AT_ONCE = 1 << 20  # places of an epoch's order: some milliseconds
 STOP, RAISE, SKIP = range(3)  # policies for a gradient that is not finite
 

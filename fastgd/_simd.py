@@ -129,10 +129,10 @@ class Matrix(Vectors):
         with cgutils.for_range_slice(self.builder, start, stop, i64(self.rows_together), inc=True) as (first, _):
             emit(first)
 
-    def for_each_vector(self, emit):
+    def for_each_vector(self, emit, align=True):
         """Emit a loop over the columns: `emit(first_column, mask)`, the mask None but at the ends of a row.
 
-        Where all rows begin alike inside a cache line, the first vector ends with that line, so that no other
+        To align, where all rows begin alike inside a cache line, the first vector ends with that line, so that no other
         crosses into a next one (24 became 19 ns a row of 256 columns in the cache).
         """
         builder = self.builder
@@ -143,7 +143,9 @@ class Matrix(Vectors):
         short = builder.icmp_unsigned("<", self.columns, i64(_COLUMNS_TO_ALIGN))
         before_line = builder.udiv(builder.sub(line, past_line), i64(self.itemsize))
         aligned = builder.icmp_unsigned("==", past_line, i64(0))
-        head = builder.select(builder.or_(aligned, builder.or_(uneven, short)), i64(0), before_line)
+        head = (
+            builder.select(builder.or_(aligned, builder.or_(uneven, short)), i64(0), before_line) if align else i64(0)
+        )
         rest = builder.urem(builder.sub(self.columns, head), lanes)
         whole = builder.sub(self.columns, rest)
         with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", head, i64(0))):
@@ -342,37 +344,64 @@ def add_weighted_row(typing_context, X, row, factor, out):
 
 
 @intrinsic
-def step_and_look_ahead(typing_context, X, row, following, factor, w):
-    """Do w ← w - factor · X[row], and return three products of the row that follows.
+def place_of_row(typing_context, X, row):
+    """The address of one row: what `locate_rows` writes for many."""
 
-    They are those with w as it was before the step, with the row, and with itself: from the first two follows the
-    product with the new w, w·x' - factor · x·x', without waiting for it.
+    def emit(context, builder, signature, arguments):
+        matrix = Matrix(context, builder, signature.args[0], arguments[0])
+        return builder.ptrtoint(matrix.row(arguments[1]), i64)
 
-    X : C-ordered (n, d); row, following : uint64; factor : X's dtype; w : whole vectors, at least d.
+    return types.uint64(X, types.uint64), emit
+
+
+@intrinsic
+def step_and_look_ahead(typing_context, X, place, following, after, factor, w):
+    """Do w ← w + factor · x of the row x at `place`, and return four products of the row after the one that follows.
+
+    They are x''·w with w as it was before the step, and (x'', 1)·(x, 1), (x'', 1)·(x', 1) and |(x'', 1)|²: from the
+    first three comes the product with w as it will be after two more steps, without waiting for them.
+
+    X : C-ordered (n, d); place, following, after : where rows x, x', x'' are; factor : X's dtype;
+    w : whole vectors, at least d.
     """
 
     def emit(context, builder, signature, arguments):
         matrix = Matrix(context, builder, signature.args[0], arguments[0])
-        here, there = matrix.row(arguments[1]), matrix.row(arguments[2])
-        factor = matrix.splat(builder.fneg(arguments[3]))
-        weights = data_pointer(context, builder, signature.args[4], arguments[4])
-        sums = [cgutils.alloca_once_value(builder, matrix.zero) for _ in range(3)]
-        for total in sums:
-            builder.store(matrix.zero, total)
+        rows = [builder.inttoptr(place, matrix.element.as_pointer()) for place in arguments[1:4]]
+        factor = matrix.splat(arguments[4])
+        weights = data_pointer(context, builder, signature.args[5], arguments[5])
+        one = ir.Constant(matrix.vector, [1.0] + [0.0] * (matrix.lanes - 1))
+        sums = [cgutils.alloca_once(builder, matrix.vector) for _ in range(4)]
+        for total, start in zip(sums, (matrix.zero, one, one, one), strict=True):
+            builder.store(start, total)
 
         def add_products(column, mask):
-            place = builder.gep(weights, [column])
-            x, other = (matrix.load(builder.gep(pointer, [column]), mask) for pointer in (here, there))
-            weight = matrix.load(place)
-            for total, other_factor in zip(sums, (weight, x, other), strict=True):
-                builder.store(matrix.multiply_add(other, other_factor, builder.load(total)), total)
-            matrix.store(matrix.multiply_add(x, factor, weight), place)
+            target = builder.gep(weights, [column])
+            x, following, after = (matrix.load(builder.gep(pointer, [column]), mask) for pointer in rows)
+            weight = matrix.load(target)
+            for total, other in zip(sums, (weight, x, following, after), strict=True):
+                builder.store(matrix.multiply_add(after, other, builder.load(total)), total)
+            matrix.store(matrix.multiply_add(x, factor, weight), target)
 
-        matrix.for_each_vector(add_products)
-        totals = [matrix.sum_of_lanes(builder.load(total)) for total in sums]
+        matrix.for_each_vector(add_products, align=False)
+        totals = _sums_of_four(builder, matrix, [builder.load(total) for total in sums])
         return context.make_tuple(builder, signature.return_type, totals)
 
-    return types.UniTuple(X.dtype, 3)(X, types.uint64, types.uint64, X.dtype, w), emit
+    return types.UniTuple(X.dtype, 4)(X, types.uint64, types.uint64, types.uint64, X.dtype, w), emit
+
+
+def _sums_of_four(builder, matrix, vectors):
+    """The sums of four vectors' lanes: two in a vector of two lanes, else all four in one."""
+    together = min(4, matrix.lanes)
+    totals = []
+    for first in range(0, 4, together):
+        lanes = matrix.lanes
+        summed = _sums_of_lanes(builder, matrix, vectors[first : first + together])
+        while lanes > together:
+            lanes //= 2
+            summed = builder.fadd(*(matrix.shuffle(summed, summed, range(at, at + lanes)) for at in (0, lanes)))
+        totals += [builder.extract_element(summed, _i32(lane)) for lane in range(together)]
+    return totals
 
 
 def _for_each_line(matrix, rows, first, count, emit):

@@ -1,7 +1,8 @@
 """The output of one neuron for one row: its loss, and dL/dz."""
 
 from fastgd._jit import kernel
-from fastgd.activations import activate, derivative
+from fastgd._quick_sigmoid import quick_sigmoid
+from fastgd.activations import IDENTITY, SIGMOID, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, cross_entropy_from_logit, squared_error
 
 
@@ -17,9 +18,9 @@ def loss_and_delta(activation, loss, z, y):
 
 @kernel(inline=True)
 def delta_of_row(activation, loss, z, y):
-    """dL/dz of a row, and a number that is finite just where its loss is."""
-    a = activate(activation, z)
+    """dL/dz of a row, and its loss: under cross-entropy z, which `cross_entropy_from_logit` makes the loss of."""
+    a = quick_sigmoid(z) if activation == SIGMOID else activate(activation, z)
     if loss == BINARY_CROSS_ENTROPY:
         return a - y, z
     L, dL_da = squared_error(a, y)
-    return dL_da * derivative(activation, a), L
+    return dL_da if activation == IDENTITY else dL_da * derivative(activation, a), L

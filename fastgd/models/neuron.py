@@ -8,9 +8,18 @@ import numpy as np
 from fastgd._check import Range
 from fastgd._jit import kernel
 from fastgd._registry import register_model
-from fastgd._simd import TILE, add_weighted_row, add_weighted_rows, dot_row, dot_rows, locate_rows, step_and_look_ahead
+from fastgd._simd import (
+    TILE,
+    add_weighted_row,
+    add_weighted_rows,
+    dot_row,
+    dot_rows,
+    locate_rows,
+    place_of_row,
+    step_and_look_ahead,
+)
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
-from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, squared_error
+from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, cross_entropy_from_logit, squared_error
 from fastgd.models._many_neurons import add_losses_and_grads_of_many, scratch_of_many
 from fastgd.models._output import delta_of_row, loss_and_delta
 
@@ -59,12 +68,14 @@ class NeuronScratch(NamedTuple):
     rows: np.ndarray  # uint32 (TILE,): the last rows, the final one repeated to fill a tile
     places: np.ndarray  # uint64 (GROUP,): where the rows are in memory
     vectors: np.ndarray  # (d + 1 + TILE,), whole vectors: sums of gradients, 0 between calls; w, while descending rows
-    lanes: np.ndarray  # (7 * GROUP,): the parts below, in one array, so that LLVM sees that they do not overlap
+    lanes: np.ndarray  # (7 * SINGLES,): the parts below, in one array, so that LLVM sees that they do not overlap
 
 
 GROUP = 4 * TILE  # rows whose forward halves are done before the first backward half
+SINGLES = 8 * TILE  # rows that are descended one by one in a call: what comes before and after them takes 0.3 µs
 # Of a row: w·x, target, weight, dL/dz, loss; while rows are descended, also |(x, 1)|² and (x, 1)·(x', 1) with the next.
-Z, TARGET, WEIGHT, DELTA, LOSS, SQUARE, PRODUCT = range(0, 7 * GROUP, GROUP)
+Z, TARGET, WEIGHT, DELTA, LOSS, SQUARE, PRODUCT = range(0, 7 * SINGLES, SINGLES)
+RATE = Z
 _TILE = np.uint64(TILE)
 _GROUP_NUMBERS = 3 << 11  # of X in a group at most, so that the backward half finds the rows in the nearest cache
 _TOTALS = np.uint64(5)  # what single rows add up to; where there is more room, their losses come after
@@ -83,7 +94,7 @@ def scratch(model, params):
         np.zeros(TILE, np.uint32),
         np.zeros(GROUP, np.uint64),
         np.zeros(params.size + TILE, params.dtype),
-        np.ones(7 * GROUP, params.dtype),
+        np.ones(7 * SINGLES, params.dtype),
     )
 
 
@@ -210,44 +221,58 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
 
 @kernel(inline=True)
 def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
-    # θ ← θ - lr·δ·(x, 1), row by row. Done as it stands, each product w·x waits for the stores of the update
-    # before it. But w·x' after a step is w·x' before it, minus lr·δ·(x·x'): the first product is there a step
-    # earlier, the second is needed for the cosine anyway, and what remains to wait for is a handful of operations.
-    # Losses, norms and cosines, for which no step waits, are left for the end, where vectors do them: a row under
-    # binary cross-entropy took 30 ns with its loss (float64: 40), and takes 25 (31), nearly all of it one sigmoid's.
-    n_features, n_rows = np.uint64(model.n_features), min(np.uint64(rows.size), np.uint64(GROUP))
-    one, last = params.dtype.type(1), n_rows - np.uint64(1)
+    # θ ← θ - lr·δ·(x, 1), row by row. Done as it stands, each product w·x waits for the stores of the update before it
+    # and for the sum of its lanes, some fifty cycles. But w·x'' after two steps is w·x'' before them, less each step's
+    # lr·δ times (x'', 1)·(x, 1). All of that is there two rows early but the last δ, and what a row waits for is its
+    # own sigmoid and three operations. Looking one row ahead took 17 ns a row of 30 float32 with the identity, 33
+    # with cross-entropy and the sigmoid made for vectors; two, and the quick one, 13 and 20 (float64: 41 and 28).
+    # Losses, norms and cosines, for which no step waits, are left for the end, where vectors do them.
+    T, none, one = params.dtype.type, params.dtype.type(0), np.uint64(1)
+    n_features, n_rows = np.uint64(model.n_features), min(np.uint64(rows.size), np.uint64(SINGLES))
     w, lanes, b = scratch.vectors, scratch.lanes, params[n_features]
     for j in range(n_features):
         w[j] = params[j]
     for j in range(n_features, np.uint64(w.size)):
         w[j] = 0  # a sum that was not finite may have left NaN there
-    row = np.uint64(rows[0])
+    for r in range(n_rows):
+        lanes[RATE + r] = -T(rates[np.uint64(0) if rates.size == 1 else r])
+    row, last = np.uint64(rows[0]), n_rows - one
     along_previous = np.float64(dot_row(X, row, previous) + previous[n_features])  # of the last gradient and (x, 1)
-    w_x, _, x_x = step_and_look_ahead(X, row, row, params.dtype.type(0), w)
-    z, delta = w_x + b, params.dtype.type(0)
-    k = np.uint64(0)
+    following = np.uint64(rows[min(one, last)])
+    place, place_following = place_of_row(X, row), place_of_row(X, following)
+    z, _, _, square = step_and_look_ahead(X, place, place, place, none, w)
+    w_x, product, _, square_following = step_and_look_ahead(X, place, place, place_following, none, w)
+    z, z_following = z + b, w_x + b
+    delta, k = none, np.uint64(0)
     while k < n_rows:
-        dL_dz, as_finite_as_loss = delta_of_row(model.activation, model.loss, z, y[row])
-        if not abs(as_finite_as_loss) + abs(z) < np.inf:
+        target = y[row]
+        dL_dz, loss = delta_of_row(model.activation, model.loss, z, target)
+        if not abs(loss) < np.inf:
             break
         delta = dL_dz
-        lanes[Z + k], lanes[TARGET + k], lanes[SQUARE + k] = z, y[row], x_x + one
-        k += np.uint64(1)
-        following = np.uint64(rows[min(k, last)])
-        step = params.dtype.type(rates[np.uint64(0) if rates.size == 1 else k - np.uint64(1)]) * delta
-        w_x, x_x_following, x_x = step_and_look_ahead(X, row, following, step, w)
-        b -= step
-        z = (w_x - step * x_x_following) + b
-        lanes[PRODUCT + k - np.uint64(1)] = x_x_following + one
-        row = following
+        lanes[TARGET + k], lanes[DELTA + k], lanes[LOSS + k] = target, delta, loss
+        lanes[SQUARE + k], lanes[PRODUCT + k] = square, product
+        rate = lanes[RATE + k]
+        step, rate_product = rate * delta, rate * product  # the next row waits for δ: one product less in its way
+        k += one
+        row, after = following, np.uint64(rows[min(k + one, last)])
+        place_after = place_of_row(X, after)
+        w_x, along_row, along_following, square_after = step_and_look_ahead(
+            X, place, place_following, place_after, step, w
+        )
+        z, z_following = z_following + rate_product * delta, (w_x + b) + step * along_row
+        b += step
+        following, place, place_following = after, place_following, place_after
+        product, square, square_following = along_following, square_following, square_after
     if k > 0:
-        row = np.uint64(rows[k - np.uint64(1)])
+        row = np.uint64(rows[k - one])
         for j in range(n_features):
             params[j] = w[j]
             previous[j] = delta * X[row, j]
         params[n_features], previous[n_features] = b, delta
-        losses_and_deltas(model, params.dtype.type(0), k, lanes)
+        if model.loss == BINARY_CROSS_ENTROPY:
+            for r in range(k):
+                lanes[LOSS + r], _ = cross_entropy_from_logit(lanes[LOSS + r], none, lanes[TARGET + r])
         norms, cosines, pairs = norms_and_cosines(lanes, k)
         totals[0] += sum_of_lanes(lanes, np.int64(LOSS), k)
         if np.uint64(totals.size) > _TOTALS:
@@ -260,7 +285,7 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
         if norm > 0 and totals[4] > 0:
             totals[2] += lanes[DELTA] * along_previous / (norm * totals[4])
             totals[3] += 1
-        totals[4] = abs(delta) * lanes[SQUARE + k - np.uint64(1)]
+        totals[4] = abs(delta) * lanes[SQUARE + k - one]
     for j in range(n_features):
         w[j] = 0
     return np.int64(k)
