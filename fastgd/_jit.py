@@ -55,17 +55,42 @@ def kernel(function=None, *, reassoc=False, inline=False, merge=False):
         Read the function as a part of its callers, under their flags: for what is called in a place or two, and
         would take 60 to 100 ms to compile by itself first.
     """
-    return njit(
-        function,
-        error_model="numpy",
-        nogil=True,
-        fastmath=_SUMS if reassoc else _ELEMENTWISE,
-        forceinline=inline,
-        inline="always" if merge else "never",
-        no_cfunc_wrapper=True,
-        pipeline_class=_WithoutCollections,
-        cache=not merge,
-    )
+
+    def decorate(function):
+        compiled = njit(
+            function,
+            error_model="numpy",
+            nogil=True,
+            fastmath=_SUMS if reassoc else _ELEMENTWISE,
+            forceinline=inline,
+            inline="always" if merge else "never",
+            no_cfunc_wrapper=True,
+            pipeline_class=_WithoutCollections,
+            cache=not merge,
+        )
+        if isinstance(compiled, Dispatcher):
+            compiled._compiling_counter = _NeverRecursive()
+        return compiled
+
+    return decorate(function) if function else decorate
+
+
+class _NeverRecursive:
+    """Says of a function that it is not being compiled: what Numba asks before it takes a call for a recursion.
+
+    A rule in a rule of its kind meets its own helpers again, with other types. A call that Numba takes for a recursion
+    is of a name, which it looks for when it is run: in code that came from the disk cache it was not there, and the
+    process crashed.
+    """
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def __bool__(self):
+        return False
 
 
 class _WithoutCollections(Compiler):

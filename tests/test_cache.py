@@ -457,3 +457,69 @@ def test_options_and_plain_functions():
     assert add.py_func(1) == 2
     assert add.stats.cache_path is None
     assert np.isnan(fastgd.njit(lambda x: x, cache=False)(np.nan))
+
+
+NESTED = """
+import sys
+from typing import NamedTuple
+import numpy as np
+import fastgd
+from fastgd import EMA, Accumulate, Adam, Freeze, Lookahead, ParameterGroup, ParameterGroups, SGD, SkipNonfinite
+from fastgd._jit import kernel
+
+class Inside(NamedTuple):
+    inner: NamedTuple
+
+class InsideState(NamedTuple):
+    inner: NamedTuple
+
+@kernel(inline=True)
+def pass_on(optimizer, lr, grads, state, params):
+    fastgd.update(optimizer, lr, grads, state, params)
+
+def init(optimizer, params):
+    return InsideState(fastgd.init_state(optimizer.inner, params))
+
+def update(optimizer, lr, grads, state, params):
+    pass_on(optimizer.inner, lr, grads, state.inner, params)
+
+fastgd.register_optimizer(Inside, init, update)
+
+def group(inner):
+    return ParameterGroup(inner, 2, 9, lr_factor=0.5)
+
+TWICE = [
+    EMA(EMA(Adam())),
+    Lookahead(Lookahead(SGD(), k=2), k=3),
+    Accumulate(Accumulate(Adam(), 2), 3),
+    SkipNonfinite(SkipNonfinite(SGD())),
+    Freeze(Freeze(Adam(), 1, 2), 5, 8),
+    group(Freeze(Adam(), 1, 2)),
+    group(group(SGD())._replace(start=1, stop=3)),
+    ParameterGroups((group(ParameterGroups((group(Freeze(SGD(), 0, 1))._replace(start=0, stop=4),))),)),
+    Inside(Inside(SGD())),
+]
+SCHEDULE = fastgd.Warmup(4.0, fastgd.Warmup(3.0, fastgd.Warmup(2.0, fastgd.ExponentialDecay(0.1, 0.5))))
+
+if __name__ == "__main__":
+    import my_nested  # a script's own types are not kept on disk
+    for optimizer in my_nested.TWICE:
+        params, out = np.arange(10.0), np.empty(10)
+        state = fastgd.init_state(optimizer, params)
+        for _ in range(7):
+            fastgd.update(optimizer, 0.1, np.ones(10), state, params)
+        fastgd.eval_params(optimizer, state, params, out)
+        print(params.tolist(), out.tolist())
+    print(fastgd.schedule_values(SCHEDULE, [0.5, 3.0, 9.0]).tolist())
+"""
+
+
+def test_nested_rules_are_the_same_in_a_second_process(tmp_path, python):
+    """A function that is met again within itself, with other types, once crashed when it came from the cache."""
+    (tmp_path / "my_nested.py").write_text(NESTED)
+    first, second = (
+        python(tmp_path / "my_nested.py", path=[PACKAGE.parent, tmp_path], cache=tmp_path / "cache").stdout
+        for _ in range(2)
+    )
+    assert first == second
+    assert "nan" not in first
