@@ -89,12 +89,10 @@ def n_params(model):
 
 @kernel
 def scratch(model, params):
-    # All weights stay 1 but while a group with others is worked on.
+    lanes = np.empty(7 * SINGLES, params.dtype)
+    lanes[TARGET:DELTA] = 1  # rows that fill a tile have some target; weights stay 1 but for a group with others
     return NeuronScratch(
-        np.zeros(TILE, np.uint32),
-        np.zeros(GROUP, np.uint64),
-        np.zeros(params.size + TILE, params.dtype),
-        np.ones(7 * SINGLES, params.dtype),
+        np.zeros(TILE, np.uint32), np.zeros(GROUP, np.uint64), np.zeros(params.size + TILE, params.dtype), lanes
     )
 
 
