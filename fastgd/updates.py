@@ -1,5 +1,6 @@
 """`update`: one step of an optimiser; from Python with its arguments checked, and on several threads if asked for."""
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,9 +19,9 @@ from fastgd._states import require_fitting
 from fastgd._threads import run_all, usable
 from fastgd.verbs import in_compiled_code, kernels_in_compiled_code
 
-_THREAD_BYTES = (
-    1 << 23
-)  # of parameters, gradients and state to a thread: some 200 µs of work, where a hand-over takes 50
+_THREAD_BYTES = 1 << 20  # of parameters to a thread, at least
+_PIECES = 16  # to a thread, at most; each takes some 10 µs of Python
+_PIECE_BYTES = 1 << 19  # of parameters in one, at least
 _RANGE = 1 << 10  # ranges begin at multiples of so many parameters: no cache line has two owners
 
 
@@ -307,16 +308,23 @@ def _known_to_fit(optimizer, lr, grads, state, params):
 
 
 def _update_side_by_side(optimizer, lr, grads, state, params, shares):
+    # This thread begins at once, the others once they have woken up: each takes the next piece until none is left.
     n_ranges = -(-params.size // _RANGE)
-    bounds = [min(n_ranges * k // shares * _RANGE, params.size) for k in range(shares + 1)]
-    parts = [_part(state, params.size, *bounds[k : k + 2]) for k in range(shares)]
+    n_pieces = min(n_ranges, max(shares, min(_PIECES * shares, params.nbytes // _PIECE_BYTES)))
+    pieces, uncut = itertools.count(), []
 
-    def share(k):
-        where = slice(*bounds[k : k + 2])
-        unguarded_update(optimizer, lr, grads[where], parts[k], params[where])
+    def work():
+        for k in pieces:
+            if k >= n_pieces:
+                return
+            start, stop = (min(n_ranges * end // n_pieces * _RANGE, params.size) for end in (k, k + 1))
+            part = _part(state, params.size, start, stop)
+            unguarded_update(optimizer, lr, grads[start:stop], part, params[start:stop])
+            if k == 0:
+                uncut.append(part)
 
-    run_all([lambda k=k: share(k) for k in range(shares)])
-    _take_over(state, parts[0], params.size)
+    run_all([work] * shares)
+    _take_over(state, uncut[0], params.size)
 
 
 def _part(state, n_params, start, stop):

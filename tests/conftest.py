@@ -86,3 +86,11 @@ def spawn():
         process.wait()
         process.stdout.close()
         process.stderr.close()
+
+
+@pytest.fixture
+def shared_from_the_start(monkeypatch):
+    """Let threads share small vectors in small pieces, and more of them than there are processors."""
+    monkeypatch.setattr(fastgd.updates, "_THREAD_BYTES", 1)
+    monkeypatch.setattr(fastgd.updates, "_PIECE_BYTES", 1)
+    monkeypatch.setattr(fastgd.updates, "usable", lambda threads: threads)

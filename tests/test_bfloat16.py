@@ -122,10 +122,7 @@ def test_the_seed_decides(optimizer):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, **by_name)
-def test_threads_round_alike(optimizer, monkeypatch):
-    monkeypatch.setattr(fastgd.updates, "_THREAD_BYTES", 1)
-    monkeypatch.setattr(fastgd.updates, "usable", lambda threads: threads)
-
+def test_threads_round_alike(optimizer, shared_from_the_start):
     def run(threads):
         rng = np.random.default_rng(0)
         params = rng.normal(size=5000).astype(np.float32)

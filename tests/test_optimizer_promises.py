@@ -174,10 +174,7 @@ def test_a_second_call_compiles_nothing(optimizer, dtype):
 
 
 @pytest.mark.parametrize("optimizer", [one for one in EVERY if is_elementwise(one)], **by_repr)
-def test_threads_change_no_bit(optimizer, dtype, monkeypatch):
-    monkeypatch.setattr(fastgd.updates, "_THREAD_BYTES", 1)
-    monkeypatch.setattr(fastgd.updates, "usable", lambda threads: threads)
-
+def test_threads_change_no_bit(optimizer, dtype, shared_from_the_start):
     def ends(threads):
         rng = np.random.default_rng(0)
         params = rng.normal(size=3000).astype(dtype)

@@ -206,16 +206,9 @@ def test_hyperparameters_that_change_at_every_step():
 # Threads.
 
 
-@pytest.fixture
-def shared_from_the_start(monkeypatch):
-    """Let threads share small vectors, and more of them than there are processors."""
-    monkeypatch.setattr(updates, "_THREAD_BYTES", 1)
-    monkeypatch.setattr(updates, "usable", lambda threads: threads)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("optimizer", [SGD(), Momentum(), Adam(), Adam(amsgrad=True)], ids=repr)
-@pytest.mark.parametrize("size", [1023, 1024, 5000])
+@pytest.mark.parametrize("size", [1023, 1024, 5000, 40_000])
 def test_threads_change_no_bit(optimizer, dtype, size, shared_from_the_start):
     def run(threads):
         rng = np.random.default_rng(0)

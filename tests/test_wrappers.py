@@ -292,9 +292,7 @@ def test_saved_and_restored_they_go_on_bit_for_bit(optimizer, dtype):
 
 
 @pytest.mark.parametrize("optimizer", [EMA(Adam()), DEEP.inner], ids=str)
-def test_threads_share_what_is_elementwise(optimizer, monkeypatch):
-    monkeypatch.setattr(fastgd.updates, "_THREAD_BYTES", 1)
-    monkeypatch.setattr(fastgd.updates, "usable", lambda threads: threads)
+def test_threads_share_what_is_elementwise(optimizer, shared_from_the_start):
     assert fastgd.updates.is_elementwise(optimizer)
     assert not fastgd.updates.is_elementwise(DEEP)
 
