@@ -14,6 +14,7 @@ _AT_ONCE = 0.25  # of the planned rates: a run that ended before them without a 
 _AT_FIRST = 3  # losses, within which a fall is too early to be seen
 _OF_FOUR_FIFTHS = 0.438  # the variance of normal numbers without the largest fifth
 _SURE = 4.0  # standard deviations, from which a fall is more than chance: it is the deepest of many places
+_NEAR = 2.0  # standard deviations, within which one mean may be as low as another
 _ROUNDING = 1e-6  # of the loss: what rounding may do
 _EDGE = 0.1  # of a fall's depth, at its beginning: not counted as part of it
 _MEDIAN = 5  # losses of which the median is taken
@@ -82,7 +83,7 @@ def suggest(method, lrs, losses, beta, num_steps, status):
         if diverged:
             return Suggestion(None, f"diverged at once: the run was over after {lrs.size} losses; {smaller}")
         return Suggestion(None, f"too few points: {lrs.size} losses were recorded, {FEWEST} are needed")
-    fall = _Fall(lrs, losses, beta)
+    fall = _Fall(lrs, losses, beta, diverged)
     if not fall.is_clear:
         if diverged and lrs.size <= _AT_ONCE * num_steps:
             return Suggestion(None, f"diverged at once: no fall before the run was over at {lrs[-1]:.3g}; {smaller}")
@@ -107,7 +108,7 @@ def suggest(method, lrs, losses, beta, num_steps, status):
 class _Fall:
     """The curve that the rules look at, and the fall in it."""
 
-    def __init__(self, lrs, losses, beta):
+    def __init__(self, lrs, losses, beta, diverged):
         self.lrs = lrs
         # A running median before the average: a single wild batch bends the average for a long time, and its fading
         # looks like a fall. What rises or falls steadily is not changed by it.
@@ -138,8 +139,12 @@ class _Fall:
         middle = (self.level + means[bottom]) / 2
         self.middle = int(np.flatnonzero(means[:bottom] >= middle).max(initial=0))
 
-        # Where it begins and ends, on the curve.
-        self.bottom = bottom + int(np.argmin(self.curve[bottom:]))
+        # Where it begins and ends, on the curve. Unless the losses shot up and took the average along, that goes on
+        # falling long after they have come to a floor, or risen again to where they stay, as those of a saturated
+        # sigmoid do: then the fall ends where they first are as low as they get.
+        floor = w + int(np.argmax(means[w:] <= means[bottom] + _NEAR * self.noise))
+        begin, end = (bottom, lrs.size) if diverged else (floor, floor + w)
+        self.bottom = begin + int(np.argmin(self.curve[begin:end]))
         before = self.curve[: self.bottom]
         high = before[min(w, self.bottom // 2) :].max()
         depth = high - self.curve[self.bottom]
@@ -167,7 +172,9 @@ class _Fall:
     def minimum(self):
         """A tenth of the rate at which the loss is least."""
         lr = float(self.lrs[self.bottom])
-        return Suggestion(lr / 10, f"a tenth of {lr:.3g}, where the smoothed loss is least")
+        least = self.curve[self.bottom] <= self.curve[self.bottom :].min()
+        there = "the smoothed loss is least" if least else "the losses first are as low as they get"
+        return Suggestion(lr / 10, f"a tenth of {lr:.3g}, where {there}")
 
     def valley(self):
         """The middle of the longest fall."""

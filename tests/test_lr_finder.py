@@ -511,6 +511,23 @@ def test_suggested_rates_train_nearly_as_well_as_the_best_of_a_grid(optimizer):
             assert final_loss(lr) <= 1.1 * best + slack * found.losses[:10].mean(), (model, method, lr)
 
 
+@pytest.mark.parametrize("optimizer", [SGD, fastgd.Adam()], ids=repr)
+def test_a_neuron_that_saturates_is_not_sent_on_to_ever_larger_rates(optimizer):
+    """Its loss never explodes, and the average of a hundred losses falls long after the losses have risen again."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, N_FEATURES))
+    y = (X @ rng.normal(size=N_FEATURES) + 0.5 * rng.normal(size=500) > 0).astype(float)
+    neuron = fastgd.Neuron(N_FEATURES)
+    losses = [fastgd.fit(neuron, X, y, optimizer=optimizer, lr=lr, epochs=20).loss for lr in np.geomspace(0.01, 100, 9)]
+    for end in (100.0, 1e4, 1e8):
+        found = fastgd.lr_find(neuron, X, y, optimizer=optimizer, end=end)
+        for method in METHODS:
+            lr, reason = found.suggestion(method)
+            assert "still falling" not in reason
+            if method != "slide" or lr is not None:
+                assert fastgd.fit(neuron, X, y, optimizer=optimizer, lr=lr, epochs=20).loss < 1.6 * min(losses)
+
+
 @pytest.mark.parametrize("num_steps", [10, 64, 65, 150])
 def test_single_rows_the_short_way(num_steps):
     """Plain descent on unweighted single rows has a way of its own; weights of 1 make it take the common one."""

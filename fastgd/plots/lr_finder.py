@@ -9,14 +9,15 @@ from fastgd._lr_suggestions import METHODS
 from fastgd.plots import _style
 from fastgd.plots._results import attributes, require_a_number
 
-_SOME = 0.02  # of the first loss: a fall that is worth seeing
+_SOME = 0.02  # of the highest loss before it: a fall that is worth seeing
 
 
 class LRFinderDisplay:
     """The smoothed loss against the rate that rose, the band over repeats, and the suggestions marked on the curve.
 
     Dots are the losses before smoothing. A method that suggests no rate is listed above the curve with its reason.
-    Where the loss shot up at the end, the axis ends before the last points, so that the fall can be seen.
+    Where the loss shot up at the end, the axis ends before the last points, so that the fall can be seen; a wild batch
+    may lie above it too.
 
     Parameters
     ----------
@@ -93,6 +94,7 @@ class LRFinderDisplay:
         scale = _style.scale_of(np.array([low, high]))
         if scale == "linear":  # single batches may come to losses that are smaller by orders of magnitude
             low = np.nanmin([low, *self.losses])
+        high = max(high, _highest(self.losses[smoothed <= high]))
         _style.set_scale(ax.xaxis, "log", "learning rate")
         _style.set_scale(ax.yaxis, scale, "loss")
         self.marks_ = {
@@ -132,7 +134,17 @@ class LRFinderDisplay:
 def _limits(smoothed, shown):
     """Return the range of losses that shows the fall, though the last losses may be larger by orders of magnitude."""
     known, shown = smoothed[np.isfinite(smoothed)], shown[np.isfinite(shown)]
-    low, high, fall = shown.min(), shown.max(), known[0] - known.min()
-    if fall > _SOME * abs(known[0]):
-        high = min(high, max(known[0] + 0.6 * fall, shown[shown <= known[0] + fall].max()))
+    level = known[: int(np.argmin(known)) + 1].max()
+    low, high, fall = shown.min(), shown.max(), level - known.min()
+    if fall > _SOME * abs(level):
+        high = min(high, max(level + 0.6 * fall, shown[shown <= level + fall].max()))
     return low, high
+
+
+def _highest(losses):
+    """Return the largest loss but for those of wild batches, far above most."""
+    losses = losses[np.isfinite(losses)]
+    if losses.size == 0:
+        return -np.inf
+    median, most = np.quantile(losses, [0.5, 0.95])
+    return losses[losses <= most + 3 * (most - median)].max()
