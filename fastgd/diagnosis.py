@@ -44,6 +44,8 @@ _FLAT = 0.01  # of the first loss: a change that is none
 # |g|² / loss is 2λ on a bowl. A sigmoid or tanh that saturates multiplies g by its derivative: here 0.03 or
 # less.
 _SATURATED = 1e-3
+_DEAD = 1e-12  # the same, where not even the noise from batch to batch is left
+_ROUNDING = 1e-6  # of the first loss: as good as none
 
 
 @dataclass(frozen=True)
@@ -274,6 +276,14 @@ def _judge(run):
         loss = run.loss
     first, last = loss[0], float(loss[-max(1, loss.size // 4) :].mean())
     cosine = _mean(run.cosine)
+    if run.unit == "epoch" and not loss.any():
+        return JUST_RIGHT, ["the loss is 0 from the start: nothing is left to improve"], [], None
+    if _is_dead(run, last):
+        said = [
+            f"the loss stays at {last:.4g}, yet no batch has a gradient left: the mean norm of the last epoch is "
+            f"{run.norm[-1]:.3g}; steps of this size have saturated it"
+        ]
+        return STUCK, said, ["a rate ten times smaller, from new parameters", *_OFF_A_PLATEAU], None
     if run.at_zero or run.norm[-1] == 0 or (not run.true_norm and run.slope == 0):
         nowhere = (run.n_steps <= 1 and loss.size == 1) or (run.true_norm and run.norm[0] == 0)
         if nowhere and abs(first) > 1e-12:
@@ -359,6 +369,12 @@ _LARGER = ["a rate three to ten times as large"]
 _SMALLER = ["half the rate, or less"]
 _MUCH_SMALLER = ["a rate ten times smaller; or clip=ClipByNorm(1.0), or a warmup"]
 _OFF_A_PLATEAU = ["smaller initial parameters and features scaled to variance 1; a loss that does not saturate"]
+
+
+def _is_dead(run, last):
+    """Whether batches have a loss and no gradient: at a minimum that is not 0 theirs point in all directions."""
+    began = run.true_norm and run.steps > 1 and run.norm[0] > 0
+    return bool(began and run.norm[-1] ** 2 < _DEAD * abs(last) and abs(last) > _ROUNDING * abs(run.loss[0]))
 
 
 def _blown_up(run, finite):

@@ -162,6 +162,18 @@ def test_the_same_losses_told_apart_by_the_cosine():
     assert diagnose({"loss": losses, "grad_norm": norms, "grad_cosine": cosine}).verdict in (SMALL, RIGHT)
 
 
+@pytest.mark.parametrize("lr", [1e3, 1e4, 1e5])
+def test_a_neuron_that_its_steps_have_saturated_is_stuck(lr):
+    X = np.random.default_rng(0).normal(size=(2000, 4))
+    found = diagnose(fit(Neuron(4), X, X.sum(1) > 0, optimizer=Adam(), lr=lr, epochs=40))
+    assert found.verdict == "stuck"
+    assert "no batch has a gradient left" in found.evidence[0]
+
+
+def test_no_loss_at_all_is_just_right():
+    assert diagnose({"loss": [0, 0, 0]}).verdict == "just right"
+
+
 def test_a_gradient_of_zero_is_just_right():
     for rate in (0.1, 1.0, 1.9):
         assert diagnose(quadratic([2.0, 2.0], [1.0, -1.0], rate, 10_000, 0.0, 0)).verdict == RIGHT
