@@ -232,6 +232,14 @@ def test_finder():
     assert (ys.min(), ys.max()) == (result.lower.min(), result.upper.max())
 
 
+def test_finder_shows_its_losses_where_nothing_exploded():
+    X, y = rows()
+    for end in (1e-4, 10.0):
+        result = fastgd.lr_find(fastgd.Neuron(4), X, y > 0, end=end)
+        low, high = LRFinderDisplay(result).plot().ax_.get_ylim()
+        assert ((low <= result.losses) & (result.losses <= high)).all()
+
+
 def test_finder_of_one_run_has_no_band_and_shows_its_fall():
     result = found(explosion=30)
     display = LRFinderDisplay(result, methods=("valley",)).plot()
@@ -355,6 +363,22 @@ def test_a_path_that_diverged_does_not_make_a_speck_of_the_others():
     nowhere = PathDisplay([[0.0, 0.0], [1e300, -1e300], [np.inf, np.nan]], problems.Bowl()).plot()
     assert np.ptp(nowhere.ax_.get_xlim()) < 10
     assert np.isnan(nowhere.paths[0][2]).all()
+
+
+def test_a_path_that_diverges_far_stays_on_its_line():
+    """From 1e23 back to the frame no digit is left: such steps are not drawn."""
+    result = fastgd.minimize(problems.Bowl(), [4.0, 1.0], optimizer=SGD, lr=1.1, max_steps=300, record=True)
+    assert abs(result.path).max() > 1e20
+    xs, ys = PathDisplay(result, problems.Bowl()).plot().lines_[0].get_data()
+    assert np.isnan(xs).any()
+    there = ~np.isnan(xs)
+    np.testing.assert_allclose(ys[there], xs[there] / 4, rtol=1e-9)
+    np.testing.assert_array_equal(xs[:20], result.path[:20, 0])
+    # A visit far away: of both ways the parts near by are left.
+    xs, ys = PathDisplay([[0.0, 0.0], [1e20, 1e20], [2.0, 1.0]], problems.Bowl()).plot().lines_[0].get_data()
+    assert (xs[0], ys[0], xs[-1], ys[-1]) == (0, 0, 2, 1)
+    np.testing.assert_allclose(ys[1], xs[1])
+    assert 1e3 < xs[1] < 1e6
 
 
 def _written(x, grad, a):

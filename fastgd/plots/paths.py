@@ -9,6 +9,7 @@ from fastgd.plots._landscape import Landscape
 from fastgd.plots._results import listed
 
 _LONG = 50  # times the frame: a path that leads far away
+_FAR = 1e4  # frames from the middle: farther on nothing is drawn
 
 
 class PathDisplay:
@@ -98,7 +99,7 @@ class PathDisplay:
             _style.grid(ax)
         # Of one parameter the limits are those of the curve: a path that leads far away does not stretch them.
         frame = np.array([view[0], view[1] if flat else ax.get_ylim()])
-        self.lines_ = [self._line(i, np.ptp(frame, axis=1)) for i in range(len(self.paths))]
+        self.lines_ = [self._line(i, frame) for i in range(len(self.paths))]
         self.minima_ = self._minima(view)
         ax.set(xlim=frame[0], ylim=frame[1])
         ax.set(xlabel="$x_1$" if flat else "x", ylabel="$x_2$" if flat else "objective f(x)")
@@ -109,9 +110,9 @@ class PathDisplay:
         return points.T if points.shape[1] == 2 else (points[:, 0], self._landscape.values(points))
 
     def _line(self, i, frame):
-        xs, ys = self._coordinates(self.paths[i])
+        xs, ys = _cut_off(np.column_stack(self._coordinates(self.paths[i])), frame).T
         style = {**_style.line_style(i, marker=True), **_style.marked(len(xs))}
-        frames = np.nansum(np.hypot(np.diff(xs) / frame[0], np.diff(ys) / frame[1]))
+        frames = np.nansum(np.hypot(*(np.diff((xs, ys)) / np.ptp(frame, axis=1)[:, None])))
         if frames > _LONG:  # matplotlib would look for the places of markers along all of it
             style["markevery"] = 1 + len(xs) // 40
         line = self.ax_.plot(xs, ys, linewidth=1.5, label=self.labels[i], zorder=2, **style)[0]
@@ -129,6 +130,31 @@ class PathDisplay:
             return None
         xs, ys = self._coordinates(minima)
         return _style.star(self.ax_, xs, ys, "minimum")
+
+
+def _cut_off(points, frame):
+    """Return a path without what is many frames away, where a line back to the frame has lost all its digits.
+
+    Of a step to or from there, the part is left that lies nearer.
+    """
+    size = np.ptp(frame, axis=1)
+    distances = abs((points - frame.mean(axis=1)) / size).max(axis=1)
+    far = distances > _FAR
+    if not far.any():
+        return points
+    there = np.isfinite(distances) & ~far
+    kept = []
+    for k in range(len(points)):
+        if not far[k]:
+            kept.append(points[k])
+            continue
+        for neighbour in (k - 1, k + 1):
+            if 0 <= neighbour < len(points) and there[neighbour]:
+                step = points[k] - points[neighbour]
+                kept.append(points[neighbour] + step * (_FAR / abs(step / size).max()))
+            else:
+                kept.append(np.full(2, np.nan))
+    return np.array(kept)
 
 
 def _is_one(results):
