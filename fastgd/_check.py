@@ -241,12 +241,20 @@ def same_length(owner, name, value, other_name, other):
         raise ValueError(f"{owner}: {name} must have as many rows as {other_name} ({len(other)}), got {len(value)}")
 
 
-def parameters(owner, model, n_params, params, dtype=None):
+def parameters(owner, model, n_params, params, dtype=None, name="params"):
     """Return a model's parameter vector, that is only to be read."""
-    params = array(owner, "params", params, 1, dtype)
+    params = array(owner, name, params, 1, dtype)
     if params.size != n_params:
-        raise ValueError(f"{owner}: params must have {n_params} elements for {model}, got {params.size}")
+        raise ValueError(f"{owner}: {name} must have {n_params} elements for {model}, got {params.size}")
     return params
+
+
+def suitable(owner, check, model, **data):
+    """Let a model look at rows and targets, by the `check` that is registered for it."""
+    try:
+        check(model, **data)
+    except ValueError as error:
+        raise ValueError(f"{owner}: {error}") from None
 
 
 def data(owner, X, y, dtype=None):

@@ -78,8 +78,10 @@ def checked_box(owner, bounds, x):
             f"got {bounds!r}"
         ) from None
     for i, (low, high) in enumerate(zip(lower, upper, strict=True)):
-        if not low <= high:
-            raise ValueError(f"{owner}: bounds[{i}] must have low <= high, got ({low}, {high})")
+        if not (low <= high and low < math.inf and high > -math.inf):
+            raise ValueError(
+                f"{owner}: bounds[{i}] must have low <= high, and finite numbers between, got ({low}, {high})"
+            )
     return Box(lower, upper)
 
 

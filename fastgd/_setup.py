@@ -153,10 +153,7 @@ def _data(owner, X, y, model, kernels, interrupts, dtype=None):
         raise ValueError(f"{owner}: X must have at most {_MOST_ROWS} rows, got {len(X)}")
     _require_finite(owner, "X", X, interrupts)
     _require_finite(owner, "y", y, interrupts)
-    try:
-        kernels.check(model, X=X, y=y)
-    except ValueError as error:
-        raise ValueError(f"{owner}: {error}") from None
+    _check.suitable(owner, kernels.check, model, X=X, y=y)
     return X, y
 
 

@@ -151,13 +151,13 @@ class _Curvature:
         self.lowest, self.lowest_direction, self.probes = math.inf, np.zeros_like(at), 0
 
     def _gradient(self, x):
-        grads = np.empty_like(x)
+        grads = np.full_like(x, np.nan)
         if isinstance(self._objective, tuple):
-            value_and_grad(self._objective, x, grads)
+            value = value_and_grad(self._objective, x, grads)
         else:
-            self._objective(x, grads, *self._args)
-        if not np.isfinite(grads).all():
-            raise ValueError(f"{self._owner}: the gradient near `at` must be finite, got {grads}")
+            value = self._objective(x, grads, *self._args)
+        if not (np.isfinite(value) and np.isfinite(grads).all()):
+            raise ValueError(f"{self._owner}: value and gradient near `at` must be finite, got {value} and {grads}")
         return grads
 
     def along(self, v, factor=1.0):

@@ -484,6 +484,8 @@ def _start(owner, objective, start):
     known = type(objective) in problems.GALLERY
     if start is None:
         if not known:
+            if not callable(objective):
+                kernels_for(f"{owner}: objective", ObjectiveKernels, objective)  # which says what it must be
             raise TypeError(f"{owner}: start must be given with an objective of your own")
         return problems.facts(objective, default_size(objective)).start.copy()
     point = _point(owner, start)

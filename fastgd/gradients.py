@@ -195,7 +195,7 @@ def value_and_grad(model, params, X=None, y=None, grads=None):
     if np.may_share_memory(grads, params):
         raise ValueError("value_and_grad: grads and params must not share memory")
     X, y = _check.data("value_and_grad", X, y, params.dtype)
-    kernels.check(model, X=X, y=y)
+    _check.suitable("value_and_grad", kernels.check, model, X=X, y=y)
     return _value_and_grad(model, params, X, y, grads)
 
 

@@ -171,14 +171,14 @@ def _require_length(owner, objective, x):
     """Of the objectives that hold data: raise where x is not as long as they ask for."""
     if isinstance(objective, MeanLoss):
         kernels = kernels_for(f"{owner}: model", ModelKernels, objective.model)
-        _check.parameters(owner, objective.model, kernels.n_params.py_func(objective.model), x)
-        _check.data(owner, objective.X, objective.y)
+        _check.parameters(owner, objective.model, kernels.n_params.py_func(objective.model), x, name="x0")
+        _check.data(f"{owner}: MeanLoss", objective.X, objective.y)
         if not objective.X.dtype == objective.y.dtype == x.dtype:
             raise TypeError(
                 f"{owner}: x0 must be of the dtype of MeanLoss's X and y, got {x.dtype}, {objective.X.dtype} and "
                 f"{objective.y.dtype}"
             )
-        kernels.check(objective.model, X=objective.X, y=objective.y)
+        _check.suitable(f"{owner}: MeanLoss", kernels.check, objective.model, X=objective.X, y=objective.y)
 
 
 def check_types(owner, fun, x, args):

@@ -272,7 +272,7 @@ def predict(model, params, X):
     kernels = kernels_for("predict", ModelKernels, model)
     params = _check.parameters("predict", model, kernels.n_params.py_func(model), params)
     X = _check.array("predict", "X", X, 2, params.dtype)
-    kernels.check(model, X=X)
+    _check.suitable("predict", kernels.check, model, X=X)
     return kernels.predict(model, params, X)
 
 

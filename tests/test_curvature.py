@@ -102,7 +102,8 @@ def test_variables_of_different_scale():
         (lambda: sharpness(Booth(), [0, 0], tol=0), ValueError, "tol must be a positive"),
         (lambda: sharpness(Booth(), [0, 0], probes=-1), ValueError, "probes must be"),
         (lambda: sharpness(lambda x: 0.0, [0, 0]), TypeError, r"fun is called as fun\(x, grad\)"),
-        (lambda: sharpness(Bowl(), [1e308, 1e308]), ValueError, "the gradient near `at` must be finite"),
+        (lambda: sharpness(lambda x, g: np.nan, [1.0]), ValueError, "value and gradient near `at` must be finite"),
+        (lambda: sharpness(Bowl(), [1e308, 1e308]), ValueError, "value and gradient near `at` must be finite"),
     ],
 )
 def test_errors(call, error, words):

@@ -346,6 +346,15 @@ def test_buttons():
     assert "At the start" in words_of(explorer)
 
 
+def test_steps_before_it_is_drawn():
+    explorer = Explorer(lr=0.1, start=4.0)
+    explorer.run(3)
+    explorer.reset()
+    explorer.step()
+    assert explorer.exploration.x == pytest.approx(3.2)
+    assert explorer.plot().exploration.n_steps == 1
+
+
 def test_sliders():
     explorer = drawn(problems.Booth(), optimizer=Momentum(), lr=0.01)
     run = explorer.exploration

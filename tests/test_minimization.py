@@ -456,7 +456,7 @@ def test_a_model_s_full_batch():
     assert result.success
     same = LogisticRegression(np.column_stack([X, np.ones(60)]), y, l2=0.0)
     np.testing.assert_allclose(result.x, facts(same).minima[0], atol=1e-5)
-    with pytest.raises(ValueError, match="params must have 3 elements"):
+    with pytest.raises(ValueError, match="x0 must have 3 elements"):
         minimize(objective, np.zeros(2))
     with pytest.raises(ValueError, match=r"MeanLoss: y must have as many rows as X \(60\), got 59"):
         fastgd.MeanLoss(fastgd.Neuron(2), X, y[:59])
@@ -639,7 +639,9 @@ def test_objectives_that_numba_does_not_take():
         ([1.0], {"max_steps": 1.5}, TypeError, "max_steps must be an integer"),
         ([1.0], {"max_steps": -1}, ValueError, "max_steps must be"),
         ([1.0], {"args": [1.0]}, TypeError, r"args must be a tuple, got list; write args=\(a,\)"),
-        ([1.0], {"bounds": [(1, 0)]}, ValueError, r"bounds\[0\] must have low <= high, got \(1.0, 0.0\)"),
+        ([1.0], {"bounds": [(1, 0)]}, ValueError, r"bounds\[0\] must have low <= high, .*got \(1.0, 0.0\)"),
+        ([1.0], {"bounds": [(np.inf, np.inf)]}, ValueError, r"bounds\[0\] must have .* finite numbers between, got"),
+        ([1.0], {"bounds": [(None, -np.inf)]}, ValueError, r"bounds\[0\] must have .* finite numbers between, got"),
         ([1.0], {"bounds": [(0, np.nan)]}, ValueError, r"bounds\[0\]"),
         ([1.0], {"bounds": [(0, 1), (0, 1)]}, ValueError, r"bounds must be 1 pairs \(low, high\)"),
         ([1.0], {"bounds": [(0, 1, 2)]}, ValueError, "bounds must be 1 pairs"),

@@ -4,6 +4,7 @@ import functools
 import math
 import re
 import textwrap
+from typing import Any
 
 import numpy as np
 
@@ -90,6 +91,7 @@ class Explorer:
         kind = type(optimizer).__name__
         self._choices = {kind: optimizer, **{name: cls() for name, cls in OPTIMIZERS.items() if name != kind}}
         self._choices = {name: self._choices[name] for name in sorted(self._choices, key=_place)}
+        self.figure_: Any = None
 
     def plot(self, figure=None):
         """Draw the explorer, in a new figure or in an empty one.
@@ -218,6 +220,8 @@ class Explorer:
         return points.T if points.shape[1] == 2 else (points[:, 0], self._landscape.values(points))
 
     def _show(self):
+        if self.figure_ is None:  # not drawn yet
+            return
         run = self.exploration
         path = _style.finite(np.array(run.path[-_SHOWN:]))
         self._line.set_data(*self._coordinates(path))
