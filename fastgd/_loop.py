@@ -127,20 +127,21 @@ def train(
                 for i in range(ROW_TOTALS):
                     row_totals[i] = 0
                 row_totals[4] = sums[LAST_NORM]
-                size = descend_rows(
+                done_singly = descend_rows(
                     model, optimizer, rule, following_rates, params, X, y, rows, scratch, previous, row_totals
                 )
                 sums[LOSS] += row_totals[0]
-                sums[WEIGHT] += size
+                sums[WEIGHT] += done_singly
                 sums[NORM] += row_totals[1]
                 sums[COSINE] += row_totals[2]
                 at[PAIRS] += np.int64(row_totals[3])
                 sums[LAST_NORM] = row_totals[4]
-                for i in range(min(size, losses.size - step)):
+                for i in range(min(done_singly, losses.size - step)):
                     losses[step + i] = row_totals[ROW_TOTALS + i]
-                step, low, steps, budget = step + size, low + size, steps + size, budget - size
-                if size == SINGLE_ROWS or step == last_step:
-                    continue
+                step, low = step + done_singly, low + done_singly
+                steps, budget = steps + done_singly, budget - done_singly
+                if done_singly == size:
+                    continue  # else the next row is one that the common way has to stop at
         high = min(low + plan.batch_size, n_rows)
         lr = rates[0 if constant else step - first_step]
 

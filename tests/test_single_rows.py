@@ -43,6 +43,20 @@ def test_equals_steps_by_hand(activation, loss, dtype):
     assert result.n_steps == 3 * N_ROWS
 
 
+@pytest.mark.parametrize("order", ["sequential", "shuffled", "block-shuffled"])
+@pytest.mark.parametrize(("n_rows", "n_features"), [(1, 3), (2, 1), (129, 8), (400, 100), (700, 90)])
+def test_equals_the_common_way(n_rows, n_features, order):
+    """Weights of 1 make it take that: with windows of a block-shuffled order that no group of rows fits."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(n_rows, n_features))
+    options = {"optimizer": SGD(), "lr": 1e-3, "batch_size": 1, "epochs": 2, "order": order, "seed": 3}
+    short = fit(Neuron(n_features), rows, rows[:, 0] > 0, **options)
+    common = fit(Neuron(n_features), rows, rows[:, 0] > 0, sample_weight=np.ones(n_rows), **options)
+    np.testing.assert_allclose(short.params, common.params, rtol=1e-12, atol=1e-12)
+    for name in ("loss", "grad_norm", "grad_cosine"):
+        np.testing.assert_allclose(short.history[name], common.history[name], rtol=1e-10, atol=1e-12)
+
+
 def test_goes_on_bit_for_bit_in_the_middle_of_an_epoch():
     options = {"optimizer": SGD(), "lr": 0.01, "batch_size": 1, "seed": 5}
     whole = fit(Neuron(N_FEATURES), X, Y, epochs=4, **options)
