@@ -460,7 +460,6 @@ def test_options_and_plain_functions():
 
 
 NESTED = """
-import sys
 from typing import NamedTuple
 import numpy as np
 import fastgd

@@ -639,7 +639,7 @@ def test_objectives_that_numba_does_not_take():
         ([1.0], {"max_steps": 1.5}, TypeError, "max_steps must be an integer"),
         ([1.0], {"max_steps": -1}, ValueError, "max_steps must be"),
         ([1.0], {"args": [1.0]}, TypeError, r"args must be a tuple, got list; write args=\(a,\)"),
-        ([1.0], {"bounds": [(1, 0)]}, ValueError, r"bounds\[0\] must have low <= high, .*got \(1.0, 0.0\)"),
+        ([1.0], {"bounds": [(1, 0)]}, ValueError, r"bounds\[0\] must have low <= high, and finite.* got \(1.0, 0.0\)"),
         ([1.0], {"bounds": [(np.inf, np.inf)]}, ValueError, r"bounds\[0\] must have .* finite numbers between, got"),
         ([1.0], {"bounds": [(None, -np.inf)]}, ValueError, r"bounds\[0\] must have .* finite numbers between, got"),
         ([1.0], {"bounds": [(0, np.nan)]}, ValueError, r"bounds\[0\]"),

@@ -82,3 +82,14 @@ def test_stops_before_what_is_not_finite():
     assert result.status == "diverged"
     assert np.isfinite(result.params).all()
     assert abs(result.params).max() > 1e100  # it went on as long as it could
+
+
+def test_a_weight_that_overflows_behind_a_saturated_sigmoid_ends_the_run():
+    """The loss of a saturated sigmoid is finite whatever its weights are: z tells."""
+    rows, targets = np.full((200_000, 1), 0.01, np.float32), np.full(200_000, 0.5, np.float32)
+    rows[100_000], targets[100_000] = 100, 0
+    options = {"optimizer": SGD(), "lr": 1e38, "batch_size": 1, "epochs": 1, "order": "sequential"}
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        result = fit(Neuron(1), rows, targets, params=np.zeros(2), **options)
+    assert result.status == "diverged"
+    assert np.isfinite(result.params).all()

@@ -245,7 +245,7 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
     while k < n_rows:
         target = y[row]
         dL_dz, loss = delta_of_row(model.activation, model.loss, z, target)
-        if not abs(loss) < np.inf:
+        if not abs(loss) + abs(z) < np.inf:  # z too: of a saturated sigmoid the loss stays finite when w does not
             break
         delta = dL_dz
         lanes[TARGET + k], lanes[DELTA + k], lanes[LOSS + k] = target, delta, loss
