@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 import reference
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import fastgd
@@ -77,11 +77,15 @@ def by_fastgd(name, fields, lr, start):
         yield params.copy(), average.copy()
 
 
-def by_numpy(name, fields, lr, start):
+def by_numpy(name, fields, lr, start, rounded=lambda params: params):
     params, memory = start, {}
     for t in range(N_STEPS):
-        params = reference.OPTIMIZERS[name](t + 1, lr, gradient(t, params), memory, params, **fields)
+        params = rounded(reference.OPTIMIZERS[name](t + 1, lr, gradient(t, params), memory, params, **fields))
         yield params, memory.get("average", params)
+
+
+def by_numpy_rounded_up(*run):
+    return by_numpy(*run, rounded=lambda params: np.nextafter(params, np.inf))
 
 
 def by_torch(name, fields, lr, start):
@@ -120,6 +124,10 @@ def test_trajectories_and_averages(name, peer):
     @given(fields=st.fixed_dictionaries(FIELDS[name]), lr=between(1e-5, 0.1), size=st.integers(1, 20))
     def agree(fields, lr, size):
         start = np.random.default_rng(size).normal(size=size)
+        # With a β₂ of 0 and a gradient near 0, Adam's m/√v makes 1e-8 of an ULP: to 60 digits NumPy was 4.6e-9 off,
+        # fastgd 2.3e-9. Where one ULP a step moves NumPy itself by a tenth of what is allowed, nothing can be told.
+        alone, rounded_up = (np.array(list(run(name, fields, lr, start))) for run in (by_numpy, by_numpy_rounded_up))
+        assume(np.allclose(alone, rounded_up, rtol=1e-11, atol=1e-13))
         ours, theirs = (np.array(list(run(name, fields, lr, start))) for run in (by_fastgd, peer))
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
 
