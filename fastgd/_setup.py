@@ -153,7 +153,7 @@ def _data(owner, X, y, model, kernels, interrupts, dtype=None):
         raise ValueError(f"{owner}: X must have at most {_MOST_ROWS} rows, got {len(X)}")
     _require_finite(owner, "X", X, interrupts)
     _require_finite(owner, "y", y, interrupts)
-    _check.suitable(owner, kernels.check, model, X=X, y=y)
+    _check.suitable(owner, kernels, model, X=X, y=y)
     return X, y
 
 

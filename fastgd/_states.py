@@ -1,4 +1,4 @@
-"""The test of an optimiser's state from Python: that it is what `init_state` makes, with words for what is not."""
+"""What can be told of an optimiser's state: that it is what `init_state` makes, and that threads can share it."""
 
 import numpy as np
 
@@ -20,6 +20,12 @@ def require_fitting(owner, optimizer, state, params, name, vector):
                 raise ValueError(f"{owner}: {name} and {other_name} must not share memory")
 
 
+def is_elementwise(optimizer):
+    """Whether threads can share a vector under this optimiser."""
+    elementwise = kernels_for("update", OptimizerKernels, optimizer).elementwise
+    return elementwise(optimizer) if callable(elementwise) else elementwise
+
+
 def _require_like(owner, value, expected, name):
     if isinstance(expected, tuple):
         if type(value) is not type(expected) or len(value) != len(expected):
@@ -27,7 +33,7 @@ def _require_like(owner, value, expected, name):
                 f"{owner}: {name} must be {type(expected).__name__}, as init_state makes it for this optimizer, "
                 f"got {type(value).__name__}"
             )
-        for field, part, expected_part in zip(_names(expected, name), value, expected, strict=True):
+        for field, part, expected_part in zip(field_names(expected, name), value, expected, strict=True):
             _require_like(owner, part, expected_part, field)
         return
     unmasked(owner, name, value)
@@ -39,12 +45,13 @@ def _require_like(owner, value, expected, name):
         raise ValueError(f"{owner}: {name} must be a contiguous, writable array of shape {expected.shape}, got {came}")
 
 
-def _names(value, name):
+def field_names(value, name):
+    """The names of a tuple's parts, for messages."""
     return [f"{name}.{field}" for field in getattr(value, "_fields", range(len(value)))]
 
 
 def _named_arrays(state, name):
-    for field, value in zip(_names(state, name), state, strict=True):
+    for field, value in zip(field_names(state, name), state, strict=True):
         if isinstance(value, tuple):
             yield from _named_arrays(value, field)
         else:

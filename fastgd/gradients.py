@@ -10,11 +10,12 @@ from numba.core import types
 from numba.extending import overload
 
 from fastgd import _check
+from fastgd._compiled_checks import require_array, require_params
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for
 from fastgd._simd import prefetch_rows
 from fastgd._views import borrowed, borrowed_slice, repeated
-from fastgd.verbs import PASTED, add_loss_and_grad, kernels_in_compiled_code, make_scratch, n_params
+from fastgd.verbs import PASTED, add_loss_and_grad, kernels_in_compiled_code, make_scratch, n_params, takes_columns
 
 _MOST_ROWS = 2048  # float32 sums of so many terms keep six digits
 _CACHE_BYTES = 1 << 20  # a smaller X is near anyway
@@ -109,6 +110,8 @@ def _value_and_grad(model, params, X, y, grads):
         raise ValueError("value_and_grad: X and y must have equally many rows, of one or more")
     if params.size != n_params(model) or grads.size != params.size:
         raise ValueError("value_and_grad: params and grads must have an element for each parameter of the model")
+    if not takes_columns(model, X.shape[1]):
+        raise ValueError("value_and_grad: X must have as many columns as the model")
     block = block_rows(X.shape[1])
     order = np.empty(n_rows, np.uint32)
     for i in range(n_rows):
@@ -155,8 +158,8 @@ def value_and_grad(model, params, X=None, y=None, grads=None):
     Raises
     ------
     TypeError, ValueError
-        In Python, for what is not registered and for arrays that do not fit; the message names the argument. In
-        compiled code for lengths that do not fit; that X has the model's columns is the caller's to see to there.
+        For what is not registered and for arrays that do not fit; the message names the argument. In compiled code
+        for types (a `TypingError`) and lengths that do not.
 
     Examples
     --------
@@ -195,7 +198,7 @@ def value_and_grad(model, params, X=None, y=None, grads=None):
     if np.may_share_memory(grads, params):
         raise ValueError("value_and_grad: grads and params must not share memory")
     X, y = _check.data("value_and_grad", X, y, params.dtype)
-    _check.suitable("value_and_grad", kernels.check, model, X=X, y=y)
+    _check.suitable("value_and_grad", kernels, model, X=X, y=y)
     return _value_and_grad(model, params, X, y, grads)
 
 
@@ -211,6 +214,10 @@ def _of_objective(kernels, objective, x, grads):
 def _(model, params, X=None, y=None, grads=None):
     kernels = kernels_in_compiled_code("value_and_grad", (ModelKernels, ObjectiveKernels), model)
     if isinstance(kernels, ModelKernels):
+        require_params("value_and_grad", params, contiguous=True)
+        require_array("value_and_grad", "X", X, params.dtype, (2,), contiguous=True)
+        require_array("value_and_grad", "y", y, params.dtype, (1, 2))
+        require_array("value_and_grad", "grads", grads, params.dtype, contiguous=True)
         return lambda model, params, X=None, y=None, grads=None: _value_and_grad(
             model, borrowed(params), borrowed(X), borrowed(y), borrowed(grads)
         )

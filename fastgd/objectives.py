@@ -178,7 +178,7 @@ def _require_length(owner, objective, x):
                 f"{owner}: x0 must be of the dtype of MeanLoss's X and y, got {x.dtype}, {objective.X.dtype} and "
                 f"{objective.y.dtype}"
             )
-        _check.suitable(f"{owner}: MeanLoss", kernels.check, objective.model, X=objective.X, y=objective.y)
+        _check.suitable(f"{owner}: MeanLoss", kernels, objective.model, X=objective.X, y=objective.y)
 
 
 def check_types(owner, fun, x, args):

@@ -13,9 +13,10 @@ from numba.extending import intrinsic
 
 from fastgd import _check
 from fastgd._check import is_masked
+from fastgd._compiled_checks import require_array, require_params, require_state
 from fastgd._jit import kernel
-from fastgd._registry import OptimizerKernels, kernels_for
-from fastgd._states import require_fitting
+from fastgd._registry import OptimizerKernels
+from fastgd._states import is_elementwise, require_fitting
 from fastgd._threads import run_all, usable
 from fastgd.verbs import in_compiled_code, kernels_in_compiled_code
 
@@ -47,8 +48,9 @@ def update(optimizer, lr, grads, state, params, threads=1):
     Raises
     ------
     TypeError, ValueError
-        In Python, for a negative or infinite rate and for arrays that do not fit or share memory; the message names
-        the argument, and nothing has changed.
+        For arrays that do not fit and, in Python, for a negative or infinite rate and arrays that share memory; the
+        message names the argument, and nothing has changed. Compiled code looks at types (a `TypingError`) and at
+        lengths: those of `grads` and, under element-wise methods, of the state.
 
     Examples
     --------
@@ -94,9 +96,13 @@ def update(optimizer, lr, grads, state, params, threads=1):
         _update_side_by_side(optimizer, lr, grads, state, params, shares)
 
 
-@in_compiled_code(update)
+@in_compiled_code(update, as_long="grads")
 def _update(optimizer, lr, grads, state, params):
-    return kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
+    kernel = kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
+    require_params("update", params)
+    require_array("update", "grads", grads, params.dtype)
+    require_state("update", optimizer, state, params)
+    return kernel
 
 
 # From Python a step of a small vector takes nanoseconds, and a look at an array a hundred. So Python looks once, with
@@ -289,12 +295,6 @@ def _shares(optimizer, params, threads):
     threads = usable(_check.integer("update", "threads", threads, least=1))
     n_bytes = params.nbytes if isinstance(params, np.ndarray) and is_elementwise(optimizer) else 0
     return max(1, min(threads, n_bytes // _THREAD_BYTES))
-
-
-def is_elementwise(optimizer):
-    """Whether threads can share a vector under this optimiser."""
-    elementwise = kernels_for("update", OptimizerKernels, optimizer).elementwise
-    return elementwise(optimizer) if callable(elementwise) else elementwise
 
 
 def _known_to_fit(optimizer, lr, grads, state, params):

@@ -11,6 +11,7 @@ from numba.core.typing.templates import AbstractTemplate, Signature, infer_globa
 from numba.extending import is_jitted, lower_builtin, overload
 
 from fastgd import _check
+from fastgd._compiled_checks import compare_lengths, require_array, require_params, require_state
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, ScheduleKernels, copy_params, kernels_for
 from fastgd._states import require_fitting
 from fastgd._views import borrowed, without_owner
@@ -40,7 +41,7 @@ def _copied(kernel):
     return type(kernel)(twin, targetoptions=kernel.targetoptions)
 
 
-def in_compiled_code(verb, lend=True):
+def in_compiled_code(verb, lend=True, as_long=None):
     """Let compiled code call a verb: the decorated function chooses the kernel, by the types of the arguments.
 
     An overload would put a function around the kernel, which Numba compiles, and with it optimises the kernel, a second
@@ -52,20 +53,31 @@ def in_compiled_code(verb, lend=True):
         The function in Python.
     lend : bool
         Hand over arrays without their owners (see `_views`): for kernels that keep none of them in what they return.
+    as_long : str, optional
+        Compare the length of this argument, and of the state, with that of `params` before the call.
     """
 
     def decorate(choose):
-        signature = inspect.signature(choose)
+        form = inspect.signature(choose)
+        names = list(form.parameters)
         # By the types of the arguments, from typing to code. Numba's types hold functions weakly: a copy is only here.
         chosen: dict[tuple, Callable] = {}
 
         def lower(context, builder, signature, arguments):
             kernel = types.Dispatcher(chosen[signature.args])
             wanted = kernel.get_call_type(context.typing_context, signature.args, {})
-            values = []
-            for value, came, kind in zip(arguments, signature.args, wanted.args, strict=True):
-                value = context.cast(builder, value, came, kind)
-                values.append(without_owner(context, builder, kind, value) if lend else value)
+            values = [
+                context.cast(builder, value, came, kind)
+                for value, came, kind in zip(arguments, signature.args, wanted.args, strict=True)
+            ]
+            if as_long is not None:
+                kinds, given = (dict(zip(names, each, strict=True)) for each in (wanted.args, values))
+                compare_lengths(context, builder, verb.__name__, kinds, given, as_long)
+            if lend:
+                values = [
+                    without_owner(context, builder, kind, value)
+                    for kind, value in zip(wanted.args, values, strict=True)
+                ]
             return context.get_function(kernel, wanted)(builder, values)
 
         class Template(AbstractTemplate):
@@ -74,12 +86,12 @@ def in_compiled_code(verb, lend=True):
 
             def generic(self, args, kws):
                 try:
-                    kinds = tuple(map(types.unliteral, signature.bind(*args, **kws).args))
+                    kinds = tuple(map(types.unliteral, form.bind(*args, **kws).args))
                 except TypeError as error:
                     raise TypingError(f"{verb.__name__}: {error}") from None
                 chosen[kinds] = choose(*kinds)
                 result = types.Dispatcher(chosen[kinds]).get_call_type(self.context, kinds, {}).return_type
-                return Signature(result, kinds, None, pysig=signature)
+                return Signature(result, kinds, None, pysig=form)
 
         infer_global(verb, types.Function(Template))
         lower_builtin(verb, types.VarArg(types.Any))(lower)
@@ -174,7 +186,8 @@ def eval_params(optimizer, state, params, out):
     Raises
     ------
     TypeError, ValueError
-        In Python, for arrays that do not fit or share memory; the message names the argument.
+        For arrays that do not fit or, in Python, share memory; the message names the argument. In compiled code for
+        types (a `TypingError`) and lengths that do not; see `update`.
 
     Examples
     --------
@@ -197,9 +210,13 @@ def eval_params(optimizer, state, params, out):
     eval_fitting(optimizer, state, params, out)
 
 
-@in_compiled_code(eval_params)
+@in_compiled_code(eval_params, as_long="out")
 def _eval_params(optimizer, state, params, out):
-    return kernels_in_compiled_code("eval_params", OptimizerKernels, optimizer).eval_params
+    kernel = kernels_in_compiled_code("eval_params", OptimizerKernels, optimizer).eval_params
+    require_params("eval_params", params)
+    require_array("eval_params", "out", out, params.dtype)
+    require_state("eval_params", optimizer, state, params)
+    return kernel
 
 
 def learning_rate(schedule, t):
@@ -262,6 +279,12 @@ def predict(model, params, X):
     ndarray of shape (n,) or (n, n_outputs)
         The outputs, of the parameters' dtype.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arrays that do not fit; the message names the argument. In compiled code for types (a `TypingError`) and
+        lengths that do not.
+
     Examples
     --------
     >>> import numpy as np
@@ -272,13 +295,24 @@ def predict(model, params, X):
     kernels = kernels_for("predict", ModelKernels, model)
     params = _check.parameters("predict", model, kernels.n_params.py_func(model), params)
     X = _check.array("predict", "X", X, 2, params.dtype)
-    _check.suitable("predict", kernels.check, model, X=X)
+    _check.suitable("predict", kernels, model, X=X)
     return kernels.predict(model, params, X)
 
 
-@in_compiled_code(predict, lend=False)
+@overload(predict, jit_options=PASTED)
 def _predict(model, params, X):
-    return kernels_in_compiled_code("predict", ModelKernels, model).predict
+    kernel = kernels_in_compiled_code("predict", ModelKernels, model).predict
+    require_params("predict", params, contiguous=True)
+    require_array("predict", "X", X, params.dtype, (2,), contiguous=True)
+
+    def predict_checked(model, params, X):
+        if params.size != n_params(model):
+            raise ValueError("predict: params must have an element for each parameter of the model")
+        if not takes_columns(model, X.shape[1]):
+            raise ValueError("predict: X must have as many columns as the model")
+        return kernel(model, params, X)
+
+    return predict_checked
 
 
 def n_params(model):
@@ -337,6 +371,19 @@ def _layout(model):
 
 
 # What loops are written against, beside the public verbs.
+
+
+def takes_columns(model, count):
+    """Whether a model takes rows of so many columns (in compiled code)."""
+    raise NotImplementedError("takes_columns is called in compiled code")
+
+
+@overload(takes_columns, jit_options=PASTED)
+def _takes_columns(model, count):
+    n_columns = kernels_in_compiled_code("takes_columns", ModelKernels, model).n_columns
+    if n_columns is None:
+        return lambda model, count: True
+    return lambda model, count: n_columns(model) == count
 
 
 def eval_fitting(optimizer, state, params, out):

@@ -206,7 +206,7 @@ DATA = [
     ({"X": 1.0}, ValueError, r"X must be a 2-D array \(rows, columns\), got shape \(\)"),
     ({"y": Y[:, None]}, ValueError, r"fit: y must be a 1-D array, a target a row, got shape \(40, 1\)"),
     ({"y": 1.0}, ValueError, r"fit: y must be a 1-D array, got shape \(\)"),
-    ({"X": X[:, :2]}, ValueError, "fit: X must have 3 columns, the neuron's n_features, got 2"),
+    ({"X": X[:, :2]}, ValueError, "fit: X must have 3 columns, as this Neuron has, got 2"),
     ({"X": X.astype(object)}, TypeError, r"fit: X must hold real numbers \(.*\), got dtype object"),
     ({"X": X.astype(complex)}, TypeError, "X must hold real numbers .*, got dtype complex128"),
     ({"X": X > 0}, TypeError, "X must hold real numbers .*, got dtype bool"),
@@ -237,7 +237,7 @@ DATA = [
     (
         {"validation": (X[:, :2], Y)},
         ValueError,
-        "fit: validation: X must have 3 columns, the neuron's n_features, got 2",
+        "fit: validation: X must have 3 columns, as this Neuron has, got 2",
     ),
     ({"validation": (X, Y[1:])}, ValueError, r"fit: validation: y must have as many rows as X \(40\), got 39"),
     ({"validation": (X[:0], Y[:0])}, ValueError, "fit: validation: X must have at least one row"),

@@ -305,7 +305,7 @@ GOOD = {"model": Neuron(2), "params": np.ones(3), "X": np.ones((4, 2)), "y": np.
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"X": np.ones((4, 3))}, ValueError, "X must have 2 columns, the neuron's n_features, got 3"),
+        ({"X": np.ones((4, 3))}, ValueError, "X must have 2 columns, as this Neuron has, got 3"),
         ({"X": np.ones(4)}, ValueError, r"X must be a 2-D array \(rows, columns\), got shape \(4,\); use X.reshape"),
         ({"X": np.ones((0, 2)), "y": []}, ValueError, r"X must have at least one row and one column, got shape \(0"),
         ({"X": np.ones((4, 2), complex)}, TypeError, "X must hold real numbers .* got dtype complex128"),

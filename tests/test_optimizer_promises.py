@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numba import typeof, types
 from optimizer_table import EVERY, REGISTERED, average_of, gradient, named_arrays, start
 
 import fastgd
 from fastgd import init_state, update
+from fastgd._compiled_checks import arrays_as_long
 from fastgd._registry import OptimizerKernels, kernels_for
-from fastgd.updates import is_elementwise
+from fastgd._states import is_elementwise
 
 DTYPES = [np.float32, np.float64]
 by_repr = {"ids": repr}
@@ -273,3 +275,10 @@ def test_a_made_up_one_keeps_the_promises(dtype, monkeypatch, tmp_path):
     test_saved_and_restored_it_goes_on_bit_for_bit(optimizer, dtype, 7, tmp_path)
     test_a_second_call_compiles_nothing(optimizer, dtype)
     test_threads_change_no_bit(optimizer, dtype, monkeypatch)
+
+
+@pytest.mark.parametrize("optimizer", EVERY, **by_repr)
+def test_compiled_code_compares_only_what_is_as_long_as_the_vector(optimizer):
+    state = init_state(optimizer, np.ones(11))
+    for position, _ in arrays_as_long(typeof(optimizer), types.float64):
+        assert state[position].shape in [(11,), (0,)]

@@ -1,5 +1,6 @@
 """Every verb in Python and inside a user's compiled functions, from a module of its own (`user_program`)."""
 
+import copy
 import json
 import os
 
@@ -144,6 +145,81 @@ def test_a_state_that_does_not_fit_is_not_read():
             fastgd.eval_params(**arguments)
     np.testing.assert_array_equal(out, 0)
     np.testing.assert_array_equal(state.average, 1)
+
+
+@numba.njit
+def one_step(optimizer, grads, state, params):
+    fastgd.update(optimizer, 0.1, grads, state, params)
+
+
+@numba.njit
+def one_point(optimizer, state, params, out):
+    fastgd.eval_params(optimizer, state, params, out)
+
+
+@numba.njit
+def outputs(params, X):
+    return fastgd.predict(Neuron(3), params, X)
+
+
+@numba.njit
+def loss_and_grads(params, X, y, grads):
+    return fastgd.value_and_grad(Neuron(3), params, X, y, grads)
+
+
+NINE = np.ones(9)
+HELD = fastgd.EMA(Momentum())
+GROUP = fastgd.ParameterGroup(Momentum(), 4, 8)
+STATE, OUT_OF_RANGE = init_state(HELD, NINE), init_state(fastgd.ParameterGroup(Momentum(), 0, 2), np.ones(2))
+FOUR, TABLE = np.ones(4), np.ones((5, 3))
+MISFITS = [
+    (one_step, (HELD, np.ones(8), STATE, NINE), "update: grads must have as many elements as params"),
+    (one_step, (HELD, NINE, init_state(HELD, FOUR), NINE), "update: state.average must have as many elements as p"),
+    (one_step, (HELD, NINE, STATE._replace(inner=init_state(Momentum(), FOUR)), NINE), "update: state.velocity must"),
+    (one_step, (GROUP, NINE, OUT_OF_RANGE, NINE), "update: state.velocity must have as many elements as params"),
+    (one_step, (HELD, np.ones(9, "f4"), STATE, NINE), "update: grads must be a 1-D array of float64, the dtype of pa"),
+    (one_step, (HELD, np.ones((3, 3)), STATE, NINE), "update: grads must be a 1-D array of float64, the dtype of par"),
+    (one_step, (HELD, 0.5, STATE, NINE), "update: grads must be a 1-D array of float64, the dtype of params, got fl"),
+    (one_step, (HELD, NINE, STATE, np.ones(9, int)), "update: params must be an array of float32 or float64, got a C"),
+    (one_step, (HELD, NINE, init_state(HELD, np.ones(9, "f4")), NINE), "update: state must be EMAState, as init_state"),
+    (one_step, (HELD, NINE, init_state(Momentum(), NINE), NINE), "update: state must be EMAState, as init_state makes"),
+    (one_step, (HELD, NINE, init_state(fastgd.EMA(Adam()), NINE), NINE), "update: state must be EMAState, as init_st"),
+    (one_point, (HELD, STATE, NINE, np.ones(8)), "eval_params: out must have as many elements as params"),
+    (one_point, (HELD, STATE, NINE, np.ones(9, "f4")), "eval_params: out must be a 1-D array of float64, the dtype"),
+    (one_point, (HELD, init_state(Adam(), NINE), NINE, NINE), "eval_params: state must be EMAState, as init_state"),
+    (outputs, (np.ones(3), TABLE), "predict: params must have an element for each parameter of the model"),
+    (outputs, (FOUR, np.ones((5, 2))), "predict: X must have as many columns as the model"),
+    (outputs, (FOUR, TABLE.astype("f4")), "predict: X must be a C-ordered 2-D array of float64, the dtype of params"),
+    (outputs, (FOUR, np.asfortranarray(TABLE)), "predict: X must be a C-ordered .*, got a Fortran-ordered 2-D one of"),
+    (outputs, (np.ones(8)[::2], TABLE), "predict: params must be a C-ordered 1-D array of float64, .* got a strided"),
+    (loss_and_grads, (FOUR, np.ones((5, 2)), np.ones(5), FOUR + 0), "value_and_grad: X must have as many columns as"),
+    (loss_and_grads, (FOUR, TABLE, np.ones(4), FOUR + 0), "value_and_grad: X and y must have equally many rows"),
+    (loss_and_grads, (FOUR, TABLE, np.ones(5), np.ones(3)), "value_and_grad: params and grads must have an element"),
+    (loss_and_grads, (FOUR, TABLE[::2], np.ones(3), FOUR + 0), "value_and_grad: X must be .*, got a strided 2-D one"),
+    (loss_and_grads, (FOUR, TABLE, np.ones(5, int), FOUR + 0), "value_and_grad: y must be a 1-D or 2-D array of fl"),
+    (loss_and_grads, (FOUR, TABLE, np.ones(5), np.ones(4, "f4")), "value_and_grad: grads must be a C-ordered 1-D arr"),
+]
+
+
+@pytest.mark.parametrize(("run", "arguments", "message"), MISFITS, ids=range(len(MISFITS)))
+def test_compiled_code_sees_what_does_not_fit(run, arguments, message):
+    before = copy.deepcopy(arguments)
+    with pytest.raises((ValueError, numba.TypingError), match=message):
+        run(*arguments)
+    assert repr(arguments) == repr(before)
+
+
+@numba.njit(parallel=True)
+def side_by_side(optimizer, grads, params):
+    for k in numba.prange(params.shape[0]):
+        state = init_state(optimizer, params[k])
+        fastgd.update(optimizer, 0.1, grads[k], state, params[k])
+
+
+def test_steps_side_by_side():
+    params = np.zeros((64, 5))
+    side_by_side(Momentum(), np.arange(320.0).reshape(64, 5), params)
+    np.testing.assert_allclose(params, -0.1 * np.arange(320).reshape(64, 5), rtol=1e-15)
 
 
 @numba.njit

@@ -22,6 +22,7 @@ from fastgd import (
     init_state,
     update,
 )
+from fastgd._states import is_elementwise
 
 LR, STEPS = 0.01, 12
 # Each wrapper around a few: without a state, with one, with an average.
@@ -293,8 +294,8 @@ def test_saved_and_restored_they_go_on_bit_for_bit(optimizer, dtype):
 
 @pytest.mark.parametrize("optimizer", [EMA(Adam()), DEEP.inner], ids=str)
 def test_threads_share_what_is_elementwise(optimizer, shared_from_the_start):
-    assert fastgd.updates.is_elementwise(optimizer)
-    assert not fastgd.updates.is_elementwise(DEEP)
+    assert is_elementwise(optimizer)
+    assert not is_elementwise(DEEP)
 
     def run(threads):
         params = start(np.float32, 5000)

@@ -88,6 +88,11 @@ def n_params(model):
 
 
 @kernel
+def n_columns(model):
+    return model.n_features
+
+
+@kernel
 def scratch(model, params):
     lanes = np.empty(7 * SINGLES, params.dtype)
     lanes[TARGET:DELTA] = 1  # rows that fill a tile have some target; weights stay 1 but for a group with others
@@ -392,8 +397,6 @@ def check(model, X=None, y=None):
     if model.loss == BINARY_CROSS_ENTROPY and model.activation != SIGMOID:
         activation = ACTIVATIONS[model.activation]
         raise ValueError(f"Neuron: loss 'binary_cross_entropy' needs activation 'sigmoid', got {activation!r}")
-    if X is not None and X.shape[1] != model.n_features:
-        raise ValueError(f"X must have {model.n_features} columns, the neuron's n_features, got {X.shape[1]}")
     if y is not None and y.ndim != 1:
         raise ValueError(f"y must be a 1-D array, a target a row, got shape {y.shape}")
     if y is not None and model.loss == BINARY_CROSS_ENTROPY and not (y.min() >= 0 and y.max() <= 1):
@@ -410,6 +413,7 @@ register_model(
     add_loss_and_grad=add_loss_and_grad,
     predict=predict,
     layout=layout,
+    n_columns=n_columns,
     check=check,
     descend_rows=descend_rows,
     scratch_of_many=scratch_of_many,

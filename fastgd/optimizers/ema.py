@@ -7,7 +7,8 @@ import numpy as np
 from fastgd._check import unit_interval
 from fastgd._jit import kernel
 from fastgd._registry import Held, OptimizerKernels, register_optimizer
-from fastgd.updates import is_elementwise, update
+from fastgd._states import is_elementwise
+from fastgd.updates import update
 from fastgd.verbs import init_state
 
 
