@@ -1,5 +1,7 @@
 """Plain descent on single rows: the neuron's shorter way equals the loop's own."""
 
+import warnings
+
 import numpy as np
 import pytest
 import reference
@@ -93,3 +95,22 @@ def test_a_weight_that_overflows_behind_a_saturated_sigmoid_ends_the_run():
         result = fit(Neuron(1), rows, targets, params=np.zeros(2), **options)
     assert result.status == "diverged"
     assert np.isfinite(result.params).all()
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip"])
+@pytest.mark.parametrize("largest", [1e18, 1e22, 1e25])
+@pytest.mark.parametrize(("activation", "loss"), PAIRS)
+def test_rows_whose_gradients_overflow(activation, loss, largest, policy):
+    """Squares of lengths overflow in float32 from 1e19 on; steps that go on have the common way's results."""
+    rows = X.astype(np.float32)
+    rows[::7] *= np.float32(largest)
+    options = {"optimizer": SGD(), "lr": 1e-40, "batch_size": 1, "epochs": 2, "order": "sequential"}
+    options |= {"on_nonfinite": policy, "params": np.linspace(0.5, 1.0, N_FEATURES + 1) / np.float32(largest)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of runs that diverge, and skip steps
+        short = fit(Neuron(N_FEATURES, activation, loss), rows, Y, **options)
+        common = fit(Neuron(N_FEATURES, activation, loss), rows, Y, sample_weight=np.ones(N_ROWS), **options)
+    assert (short.status, short.n_steps) == (common.status, common.n_steps)
+    np.testing.assert_allclose(short.params, common.params, rtol=1e-4)
+    for name in ("loss", "grad_norm", "skipped"):
+        np.testing.assert_allclose(short.history[name], common.history[name], rtol=1e-4)

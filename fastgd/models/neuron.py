@@ -250,7 +250,9 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
     while k < n_rows:
         target = y[row]
         dL_dz, loss = delta_of_row(model.activation, model.loss, z, target)
-        if not abs(loss) + abs(z) < np.inf:  # z too: of a saturated sigmoid the loss stays finite when w does not
+        # z too: of a saturated sigmoid the loss stays finite when w does not. And |δ|·|(x, 1)|²: the gradient's length,
+        # and the products that steps are looked ahead by, must not overflow either.
+        if not abs(loss) + abs(z) + abs(dL_dz) * square < np.inf:
             break
         delta = dL_dz
         lanes[TARGET + k], lanes[DELTA + k], lanes[LOSS + k] = target, delta, loss
