@@ -94,6 +94,16 @@ def test_a_saturated_neuron_is_no_fault():
     assert check.analytic.max() > 0
 
 
+@pytest.mark.parametrize("activation", ["identity", "tanh", "sigmoid"])
+def test_a_minimum_is_no_fault(activation):
+    """There the gradient is rounding, and the difference of losses holds the third derivative beside that."""
+    check = check_gradient(Neuron(3, activation), PARAMS, X, fastgd.predict(Neuron(3, activation), np.array(PARAMS), X))
+    assert abs(check.analytic).max() < 1e-15
+    assert check.passed
+    least_squares = np.linalg.lstsq(np.c_[X, np.ones(20)], Y, rcond=None)[0]
+    assert check_gradient(Neuron(3, "identity"), least_squares, X, Y).passed
+
+
 @pytest.mark.parametrize("name", ["params", "X", "y"])
 def test_what_is_not_finite(name):
     given = {"params": np.array(PARAMS), "X": X.copy(), "y": Y.copy()}
