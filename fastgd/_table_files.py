@@ -127,7 +127,8 @@ class ArrayFile:
         if len(arrays) == 1:
             return next(iter(arrays.values())), None
         if set(arrays) != {"X", "y"}:
-            raise ValueError(f"{self.path}: expected the arrays X and y, or a single one, got {listed(list(arrays))}")
+            came = listed(list(arrays)) or "none"
+            raise ValueError(f"{self.path}: expected the arrays X and y, or a single one, got {came}")
         X, y = arrays["X"], arrays["y"]
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]

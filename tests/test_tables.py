@@ -282,7 +282,7 @@ def test_an_array_of_classes_in_text(tmp_path):
         ({"X": np.ones((2, 2)), "y": [1j, 2]}, "expected y of real numbers or text, got dtype complex128"),
         ({"X": np.ones((2, 2)), "y": [1, np.inf]}, r"row 1 \(from 0\), y: expected a finite number, got inf"),
         ({"X": np.ones((2, 2)), "z": np.ones(2)}, "expected the arrays X and y, or a single one, got 'X', 'z'"),
-        ({}, "expected the arrays X and y, or a single one, got $"),
+        ({}, "expected the arrays X and y, or a single one, got none$"),
     ],
 )
 def test_faults_in_arrays(tmp_path, arrays, message):

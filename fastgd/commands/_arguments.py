@@ -3,6 +3,8 @@
 import argparse
 import os
 
+from fastgd._check import Range
+
 
 def numbers(text):
     """Read numbers that are separated by commas or spaces."""
@@ -10,6 +12,29 @@ def numbers(text):
         return [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected numbers separated by commas or spaces, got {text!r}") from None
+
+
+def integer(least):
+    """Make the reader of an integer, `least` or larger."""
+    return _reader(int, Range(f"an integer, {least} or larger", lambda value: value >= least))
+
+
+def number(within):
+    """Make the reader of a number in a range."""
+    return _reader(float, within)
+
+
+def _reader(kind, within):
+    def read(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not within.contains(value):
+            raise argparse.ArgumentTypeError(f"must be {within.words}, got {text}")
+        return value
+
+    return read
 
 
 def check_writable(option, path, *suffixes):

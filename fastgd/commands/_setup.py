@@ -5,7 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 import fastgd
+from fastgd._check import unit_interval
 from fastgd.activations import ACTIVATIONS
+from fastgd.commands import _arguments
 from fastgd.losses import LOSSES
 from fastgd.tables import (
     Columns,
@@ -42,9 +44,15 @@ def add_data_arguments(parser):
         "--target", metavar="COLUMN", help="its name, or its place from 0, from the end if negative (default: the last)"
     )
     parser.add_argument(
-        "--test-share", type=float, default=0.2, metavar="SHARE", help="share of rows held out (default: 0.2)"
+        "--test-share",
+        type=_arguments.number(unit_interval),
+        default=0.2,
+        metavar="SHARE",
+        help="share of rows held out (default: 0.2)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="for the rows held out, the parameters, the order")
+    parser.add_argument(
+        "--seed", type=_arguments.integer(0), default=0, help="for the rows held out, the parameters, the order"
+    )
 
 
 def add_model_arguments(parser):
@@ -57,14 +65,18 @@ def add_model_arguments(parser):
 
 def add_method_arguments(parser, epochs=100):
     """Declare how the neuron is trained, by default for so many epochs."""
-    parser.add_argument("--epochs", type=int, default=epochs, metavar="N", help=f"(default: {epochs})")
+    parser.add_argument(
+        "--epochs", type=_arguments.integer(0), default=epochs, metavar="N", help=f"(default: {epochs})"
+    )
     add_step_arguments(parser)
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="(default: 1)")
+    parser.add_argument("--threads", type=_arguments.integer(1), default=1, metavar="N", help="(default: 1)")
 
 
 def add_step_arguments(parser):
     """Declare what a step is."""
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="rows a step (default: 32)")
+    parser.add_argument(
+        "--batch-size", type=_arguments.integer(1), default=32, metavar="N", help="rows a step (default: 32)"
+    )
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(default: adam)")
     parser.add_argument(
         "--order", choices=("shuffled", "block-shuffled", "sequential"), default="shuffled", help="(default: shuffled)"
@@ -82,6 +94,8 @@ def prepare(arguments):
         X, y, columns = load_breast_cancer()
     else:
         X, y, columns = read_table(arguments.data, arguments.target)
+    if len(X) == 1 and arguments.test_share > 0:
+        raise ValueError(f"{arguments.data} has a single row, and none to hold out: --test-share 0 trains on it")
     train, test = split_rows(len(X), arguments.test_share, arguments.seed)
     scaling = find_scaling(X[train], columns.feature_names)
     X = standardize(X, scaling)

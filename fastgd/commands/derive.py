@@ -1,6 +1,7 @@
 """Show backpropagation by hand: one sigmoid neuron under squared error."""
 
-from fastgd.commands._arguments import numbers
+from fastgd._check import finite
+from fastgd.commands._arguments import number, numbers
 from fastgd.derivation import derive
 
 
@@ -9,8 +10,9 @@ def add_arguments(parser):
     several = {"nargs": "+", "type": numbers, "metavar": "NUMBER"}
     parser.add_argument("--x", default=[[2.0]], help="the input, or several (default: 2)", **several)
     parser.add_argument("--w", default=[[3.0]], help="the weight, or as many as inputs (default: 3)", **several)
-    parser.add_argument("--b", default=1.0, type=float, metavar="NUMBER", help="the bias (default: 1)")
-    parser.add_argument("--y", default=1.0, type=float, metavar="NUMBER", help="the target (default: 1)")
+    one = {"type": number(finite), "metavar": "NUMBER"}
+    parser.add_argument("--b", default=1.0, help="the bias (default: 1)", **one)
+    parser.add_argument("--y", default=1.0, help="the target (default: 1)", **one)
 
 
 def run(arguments):

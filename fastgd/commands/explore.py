@@ -1,10 +1,9 @@
 """Explore gradient descent step by step: in a window, as an HTML page or as a picture."""
 
-import math
-
 import numpy as np
 
 from fastgd import explorer, problems
+from fastgd._check import positive, unit_interval
 from fastgd.commands import _arguments, _pictures, _setup
 from fastgd.explorer_page import explorer_page
 
@@ -17,7 +16,12 @@ def add_arguments(parser):
         "--objective", default="bowl", metavar="NAME", help=f"{', '.join(explorer.OBJECTIVES)} (default: bowl)"
     )
     parser.add_argument("--optimizer", choices=_setup.OPTIMIZERS, default="sgd", help="(default: sgd)")
-    parser.add_argument("--lr", type=float, metavar="LR", help="the learning rate (default: one that suits the start)")
+    parser.add_argument(
+        "--lr",
+        type=_arguments.number(positive),
+        metavar="LR",
+        help="the learning rate (default: one that suits the start)",
+    )
     parser.add_argument(
         "--start",
         type=_arguments.numbers,
@@ -25,7 +29,11 @@ def add_arguments(parser):
         help="one number or two (default: where the literature begins)",
     )
     parser.add_argument(
-        "--momentum", type=float, default=0.9, metavar="BETA", help="of momentum, Nesterov and Adam (default: 0.9)"
+        "--momentum",
+        type=_arguments.number(unit_interval),
+        default=0.9,
+        metavar="BETA",
+        help="of momentum, Nesterov and Adam (default: 0.9)",
     )
     parser.add_argument("--html", metavar="FILE.html", help="write a page for any browser, without a network")
     parser.add_argument("--png", metavar="FILE.png", help="draw the window into a file (needs matplotlib)")
@@ -34,12 +42,6 @@ def add_arguments(parser):
 def run(arguments):
     """Print the first steps; write the page, the picture, or open the window."""
     objective = _objective(arguments.objective)
-    for name, value, fits, words in (
-        ("--lr", arguments.lr, lambda lr: 0 < lr < math.inf, "a positive number"),
-        ("--momentum", arguments.momentum, lambda beta: 0 <= beta < 1, "a number in [0, 1)"),
-    ):
-        if value is not None and not fits(value):
-            raise ValueError(f"{name} must be {words}, got {value:g}")
     _check_start(objective, arguments)
     _pictures.check_png(arguments.png)
     if arguments.html is not None:

@@ -6,7 +6,8 @@ import textwrap
 import numpy as np
 
 import fastgd
-from fastgd.commands import _pictures, _setup
+from fastgd._check import positive
+from fastgd.commands import _arguments, _pictures, _setup
 
 _MARKS = {"valley": "V", "steepest": "S", "minimum": "M", "slide": "L"}
 _WIDTH, _HEIGHT = 64, 12  # of the curve, in characters
@@ -18,10 +19,11 @@ def add_arguments(parser):
     _setup.add_data_arguments(parser)
     _setup.add_model_arguments(parser)
     _setup.add_step_arguments(parser)
-    parser.add_argument("--start", type=float, default=1e-7, metavar="LR", help="the smallest rate (default: 1e-7)")
-    parser.add_argument("--end", type=float, default=10.0, metavar="LR", help="the largest rate (default: 10)")
-    parser.add_argument("--steps", type=int, default=100, metavar="N", help="rates to try (default: 100)")
-    parser.add_argument("--repeats", type=int, default=1, metavar="N", help="runs to average over (default: 1)")
+    rate, count = _arguments.number(positive), _arguments.integer
+    parser.add_argument("--start", type=rate, default=1e-7, metavar="LR", help="the smallest rate (default: 1e-7)")
+    parser.add_argument("--end", type=rate, default=10.0, metavar="LR", help="the largest rate (default: 10)")
+    parser.add_argument("--steps", type=count(10), default=100, metavar="N", help="rates to try (default: 100)")
+    parser.add_argument("--repeats", type=count(1), default=1, metavar="N", help="runs to average over (default: 1)")
     parser.add_argument("--png", metavar="FILE.png", help="draw the curve (needs matplotlib)")
 
 

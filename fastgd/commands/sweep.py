@@ -1,11 +1,10 @@
 """Train with many learning rates at once, and show which is best and which diverge."""
 
-import math
-
 import numpy as np
 
 import fastgd
-from fastgd.commands import _pictures, _setup
+from fastgd._check import positive
+from fastgd.commands import _arguments, _pictures, _setup
 
 _WIDTH = 30  # of the longest bar
 
@@ -15,10 +14,15 @@ def add_arguments(parser):
     _setup.add_data_arguments(parser)
     _setup.add_model_arguments(parser)
     _setup.add_method_arguments(parser, epochs=30)
-    parser.add_argument("--start", type=float, default=1e-4, metavar="LR", help="the lowest rate (default: 0.0001)")
-    parser.add_argument("--end", type=float, default=10.0, metavar="LR", help="the highest rate (default: 10)")
+    rate = _arguments.number(positive)
+    parser.add_argument("--start", type=rate, default=1e-4, metavar="LR", help="the lowest rate (default: 0.0001)")
+    parser.add_argument("--end", type=rate, default=10.0, metavar="LR", help="the highest rate (default: 10)")
     parser.add_argument(
-        "--rates", type=int, default=16, metavar="N", help="how many, evenly on a log scale (default: 16)"
+        "--rates",
+        type=_arguments.integer(2),
+        default=16,
+        metavar="N",
+        help="how many, evenly on a log scale (default: 16)",
     )
     parser.add_argument(
         "--png", metavar="FILE.png", help="draw the final losses and the loss curves (needs matplotlib)"
@@ -55,15 +59,10 @@ def run(arguments):
 
 
 def _rates(arguments):
-    start, end, n = arguments.start, arguments.end, arguments.rates
-    for name, lr in (("--start", start), ("--end", end)):
-        if not 0 < lr < math.inf:
-            raise ValueError(f"{name} must be a positive number, got {lr:g}")
+    start, end = arguments.start, arguments.end
     if not start < end:
         raise ValueError(f"--start must be below --end, got {start:g} and {end:g}")
-    if n < 2:
-        raise ValueError(f"--rates must be 2 or more, got {n}")
-    return np.geomspace(start, end, n)
+    return np.geomspace(start, end, arguments.rates)
 
 
 def _table(result, unit):

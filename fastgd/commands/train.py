@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 import fastgd
+from fastgd._check import nonnegative
 from fastgd.activations import ACTIVATIONS
 from fastgd.commands import _arguments, _saved_model, _setup
 from fastgd.commands._quality import describe_quality
@@ -21,10 +22,16 @@ def add_arguments(parser):
     _setup.add_model_arguments(parser)
     _setup.add_method_arguments(parser)
     parser.add_argument(
-        "--lr", type=float, metavar="LR", help="learning rate (default: 0.01; 0.001 for momentum and nesterov)"
+        "--lr",
+        type=_arguments.number(nonnegative),
+        metavar="LR",
+        help="learning rate (default: 0.01; 0.001 for momentum and nesterov)",
     )
     parser.add_argument(
-        "--decay", type=float, metavar="K", help="let the rate fall as LR·e^(-K·epoch) (default: it is constant)"
+        "--decay",
+        type=_arguments.number(nonnegative),
+        metavar="K",
+        help="let the rate fall as LR·e^(-K·epoch) (default: it is constant)",
     )
     parser.add_argument("--save", metavar="MODEL.npz", help="write the model to this file, for fastgd predict")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, and of the report the last result only")
@@ -74,7 +81,7 @@ def _schedule(lr, decay):
 def _prepare_machine_code(setup, y, arguments, options):
     """Run one step at rate 0, so that the time reported is that of training; return the seconds it took."""
     start = time.perf_counter()
-    rows = slice(max(arguments.batch_size, 1))
+    rows = slice(arguments.batch_size)
     lr = _schedule(0.0, arguments.decay)
     result = fastgd.fit(setup.model, setup.X[rows], y[rows], lr=lr, epochs=1, **options)
     if result.status == "interrupted":
