@@ -251,7 +251,7 @@ def parameters(owner, model, n_params, params, dtype=None, name="params"):
 
 def suitable(owner, kernels, model, X, y=None):
     """Raise unless rows, and targets if there are any, suit a model, by what is registered for it."""
-    n_columns = X.shape[1] if kernels.n_columns is None else kernels.n_columns.py_func(model)
+    n_columns = X.shape[1] if kernels.x_columns is None else kernels.x_columns.py_func(model)
     if X.shape[1] != n_columns:
         name = type(model).__name__
         raise ValueError(f"{owner}: X must have {n_columns} columns, as this {name} has, got {X.shape[1]}")

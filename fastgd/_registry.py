@@ -51,7 +51,7 @@ class ModelKernels(NamedTuple):
     descend_rows: typing.Callable | None
     scratch_of_many: typing.Callable | None
     add_losses_and_grads_of_many: typing.Callable | None
-    n_columns: typing.Callable | None
+    x_columns: typing.Callable | None
 
 
 class ObjectiveKernels(NamedTuple):
@@ -191,7 +191,7 @@ def register_model(
     add_loss_and_grad,
     predict,
     layout=None,
-    n_columns=None,
+    x_columns=None,
     check=None,
     descend_rows=None,
     scratch_of_many=None,
@@ -220,8 +220,8 @@ def register_model(
         ``predict(model, params, X) -> outputs``, (n,) or (n, n_outputs).
     layout : callable, optional
         ``layout(model)``, an int64 array (k, 3) of start, rows, columns of the matrices in the vector.
-    n_columns : callable, optional
-        ``n_columns(model) -> int``, how many columns X must have: looked at wherever data come in, in compiled code
+    x_columns : callable, optional
+        ``x_columns(model) -> int``, how many columns X must have: looked at wherever data come in, in compiled code
         too. Without it any number will do.
     check : callable, optional
         ``check(model, X=None, y=None)``, plain Python: raises ValueError where fields do not go together, or
@@ -254,7 +254,7 @@ def register_model(
         descend_rows and _compiled(descend_rows),
         scratch_of_many and _compiled(scratch_of_many),
         add_losses_and_grads_of_many and _compiled(add_losses_and_grads_of_many),
-        n_columns and _compiled(n_columns),
+        x_columns and _compiled(x_columns),
     )
     _register(cls, kernels, ranges, check)
 

@@ -380,10 +380,10 @@ def takes_columns(model, count):
 
 @overload(takes_columns, jit_options=PASTED)
 def _takes_columns(model, count):
-    n_columns = kernels_in_compiled_code("takes_columns", ModelKernels, model).n_columns
-    if n_columns is None:
+    x_columns = kernels_in_compiled_code("takes_columns", ModelKernels, model).x_columns
+    if x_columns is None:
         return lambda model, count: True
-    return lambda model, count: n_columns(model) == count
+    return lambda model, count: x_columns(model) == count
 
 
 def eval_fitting(optimizer, state, params, out):

@@ -88,7 +88,7 @@ def n_params(model):
 
 
 @kernel
-def n_columns(model):
+def x_columns(model):
     return model.n_features
 
 
@@ -415,7 +415,7 @@ register_model(
     add_loss_and_grad=add_loss_and_grad,
     predict=predict,
     layout=layout,
-    n_columns=n_columns,
+    x_columns=x_columns,
     check=check,
     descend_rows=descend_rows,
     scratch_of_many=scratch_of_many,
