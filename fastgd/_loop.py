@@ -13,7 +13,7 @@ from fastgd._jit import kernel
 from fastgd._simd import prefetch_rows, scale_and_compare
 from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
-from fastgd.clipping.norms import largest, norm
+from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
 from fastgd.gradients import add_rows, rows_ahead, sum_of_weights
 from fastgd.updates import update
 from fastgd.verbs import clip, descend_rows, descends_rows
@@ -167,9 +167,11 @@ def train(
         # The mean, and whether it can be used.
         loss, total_weight = sums[BATCH_LOSS], sums[BATCH_WEIGHT]
         scale = 1 / total_weight if total_weight > 0 else 0.0
+        before = sums[LAST_NORM]
+        far = along(grads, previous, before) * scale if before > 0 and not in_range(before) else 0.0
         squared, product, finite = scale_and_compare(params.dtype.type(scale), params, previous, grads)
-        length, cosine = math.sqrt(squared), np.float64(product)
-        if not 1e-30 < squared < 1e30:  # a square too small or too large for float32, or not a number
+        length = math.sqrt(squared)
+        if not in_range(length):  # a square too small or too large for float32, or not a number
             length = norm(grads)
         if finite != 0:
             status = NONFINITE_PARAMS
@@ -186,8 +188,9 @@ def train(
             sums[LOSS] += loss
             sums[WEIGHT] += total_weight
             sums[NORM] += length
-            if sums[LAST_NORM] > 0 and length > 0:
-                sums[COSINE] += cosine / (length * sums[LAST_NORM])
+            cosine = cosine_of(np.float64(product) if in_range(before) else far, length, before, grads.itemsize)
+            if not np.isnan(cosine):
+                sums[COSINE] += cosine
                 at[PAIRS] += 1
             sums[LAST_NORM] = length
             steps += 1

@@ -37,7 +37,7 @@ from fastgd._loop import (
 )
 from fastgd._registry import ModelKernels, OptimizerKernels, keeps_average
 from fastgd._views import borrowed, borrowed_row, borrowed_slice, from_numbers, repeated
-from fastgd.clipping.norms import largest, norm
+from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
 from fastgd.gradients import add_rows, ask_for_rows, rows_ahead, sum_of_weights
 from fastgd.updates import update
 from fastgd.verbs import PASTED, add_losses_and_grads_of_many, clip, eval_params, kernels_in_compiled_code
@@ -169,13 +169,21 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
     n_runs, width = np.uint64(runs.lrs.size), np.uint64(lanes.losses.shape[1])
     n_params = np.uint64(runs.n_params)
     scale = runs.params.dtype.type(1 / total_weight if total_weight > 0 else 0.0)
+    last = borrowed_row(runs.sums, np.uint64(LAST_NORM))
     for block in range(np.uint64(lanes.W.shape[0])):
-        G = borrowed_row(lanes.G, block)
+        G, previous = borrowed_row(lanes.G, block), borrowed_row(lanes.previous, block)
         squares, products = borrowed_row(lanes.squares, block), borrowed_row(lanes.products, block)
-        scale_and_compare_many(scale, n_params, borrowed_row(lanes.previous, block), G, squares, products)
-        transpose(G, borrowed_row(lanes.grads, block))
         lengths = borrowed_slice(runs.lengths, block * width, width)
         for k in range(lengths.size):
+            before = last[block * width + k]
+            if before > 0 and not in_range(before):
+                lengths[k] = along(G[:n_params, k], previous[:n_params, k], before) * scale
+        scale_and_compare_many(scale, n_params, previous, G, squares, products)
+        transpose(G, borrowed_row(lanes.grads, block))
+        for k in range(lengths.size):
+            before = last[block * width + k]
+            if before > 0 and not in_range(before):
+                products[k] = lengths[k]
             lengths[k] = np.sqrt(np.float64(squares[k]))
 
     losses = borrowed_row(runs.sums, np.uint64(BATCH_LOSS))
@@ -186,7 +194,7 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
             continue
         params = borrowed_slice(borrowed_row(runs.params, k), np.uint64(0), n_params)
         grads = borrowed_slice(borrowed_row(runs.grads, k), np.uint64(0), n_params)
-        if not 1e-15 < runs.lengths[k] < 1e15:  # a square too small or too large for float32, or not a number
+        if not in_range(runs.lengths[k]):  # a square too small or too large for float32, or not a number
             runs.lengths[k] = norm(grads)
         length = runs.lengths[k]
         if not length + abs(losses[k]) < np.inf:
@@ -262,11 +270,10 @@ def note_step(runs, products, first, total_weight):
     pairs = borrowed_slice(borrowed_row(runs.at, np.uint64(PAIRS)), first, size)
     for k in range(size):
         steps[k] += np.int64(usable[k])
-        pairs[k] += (usable[k] != 0) & (last[k] * lengths[k] > 0)
-    for k in range(size):
-        denominator = last[k] * lengths[k]
-        pair = (usable[k] != 0) & (denominator > 0)
-        cosines[k] += np.float64(products[k]) / denominator if pair else 0.0
+        cosine = cosine_of(np.float64(products[k]), lengths[k], last[k], products.itemsize)
+        pair = (usable[k] != 0) & (cosine == cosine)
+        pairs[k] += pair
+        cosines[k] += cosine if pair else 0.0
         last[k] = lengths[k] if usable[k] != 0 else 0.0
 
 

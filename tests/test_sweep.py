@@ -295,3 +295,22 @@ def test_transpose(dtype):
     target = np.empty((32, 48), dtype)
     transposed(source, target)
     np.testing.assert_array_equal(target, source.T)
+
+
+@pytest.mark.parametrize(("dtype", "small"), [(np.float32, 1e-25), (np.float64, 1e-170), (np.float64, 1e150)])
+@pytest.mark.parametrize("batch_size", [1, 16])
+def test_cosines_of_gradients_whose_products_are_no_numbers(dtype, small, batch_size):
+    """From 0 on a linear neuron's gradients are in proportion to the targets, and their cosines the same."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(160, 3)).astype(dtype)
+    y = X @ np.ones(3) + 1
+    options = {"optimizer": SGD(), "batch_size": batch_size, "epochs": 3, "params": np.zeros(4)}
+    neuron = Neuron(3, "identity")
+    expected = fit(neuron, X, y.astype(dtype), lr=0.01, **options).history["grad_cosine"]
+    targets = (small * y).astype(dtype)
+    ones = np.ones(160)  # with weights single rows go the common way
+    for weights in (None, ones):
+        history = fit(neuron, X, targets, lr=0.01, sample_weight=weights, **options).history
+        np.testing.assert_allclose(history["grad_cosine"], expected, rtol=1e-4)
+    swept = sweep(neuron, X, targets, lrs=[0.01, 0.02], **options).history["grad_cosine"][0]
+    np.testing.assert_allclose(swept, expected, rtol=1e-4)

@@ -46,6 +46,34 @@ def largest(vector):
 
 
 @kernel(merge=True)
+def in_range(length):
+    """Whether the square of a vector of this norm, and products with its like, are numbers of float32 too."""
+    return 1e-15 < length < 1e15
+
+
+@kernel(merge=True)
+def along(vector, direction, length):
+    """The product of a vector with the unit vector of a direction of this length, none of whose squares need exist."""
+    total = 0.0
+    for i in range(vector.size):
+        total += np.float64(vector[i]) * (np.float64(direction[i]) / length)
+    return total
+
+
+@kernel(merge=True)
+def cosine_of(product, length, before, itemsize):
+    """The cosine between vectors of these lengths; NaN where one has none, or the product may have lost its digits.
+
+    The product is of both; of the vector and the unit vector of the one before where the latter is not `in_range`.
+    It is of numbers of this size.
+    """
+    if not in_range(before):
+        return product / length if length > 0 and before > 0 else np.nan
+    least, most = (1e-34, 1e37) if itemsize == 4 else (1e-290, 1e300)
+    return product / (length * before) if least < length * before < most else np.nan
+
+
+@kernel(merge=True)
 def scale(vector, factor):
     """Multiply a vector by a number, in float64: a factor may be too small for float32 where the product is not."""
     for i in range(vector.size):

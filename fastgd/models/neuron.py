@@ -286,9 +286,9 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
         totals[1] += norms
         totals[2] += cosines
         totals[3] += pairs
-        norm = np.float64(abs(lanes[DELTA]) * lanes[SQUARE])
-        if norm > 0 and totals[4] > 0:
-            totals[2] += lanes[DELTA] * along_previous / (norm * totals[4])
+        if lanes[DELTA] != 0 and totals[4] > 0:
+            cosine = along_previous / totals[4] / lanes[SQUARE]
+            totals[2] += cosine if lanes[DELTA] > 0 else -cosine
             totals[3] += 1
         totals[4] = abs(delta) * lanes[SQUARE + k - one]
     for j in range(n_features):
