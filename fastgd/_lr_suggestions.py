@@ -51,7 +51,7 @@ def smooth(losses, beta, stop_factor, n_unwatched, smoothed):
     return losses.size, False
 
 
-def suggest(method, lrs, losses, beta, num_steps, status):
+def suggest(method, lrs, losses, beta, num_steps, status, sampled=True):
     """Apply a rule to a finder's record.
 
     Parameters
@@ -66,6 +66,8 @@ def suggest(method, lrs, losses, beta, num_steps, status):
         How many rates were to be tried.
     status : str
         How the run ended.
+    sampled : bool
+        Whether the losses are of batches, and noisy for that.
 
     Returns
     -------
@@ -87,7 +89,8 @@ def suggest(method, lrs, losses, beta, num_steps, status):
     if not fall.is_clear:
         if diverged and lrs.size <= _AT_ONCE * num_steps:
             return Suggestion(None, f"diverged at once: no fall before the run was over at {lrs[-1]:.3g}; {smaller}")
-        clearer = "a fall hidden by noise would take repeats=5 or a larger batch_size to show" if fall.noise > 0 else ""
+        hidden = "a fall hidden by noise would take repeats=5 or a larger batch_size to show"
+        clearer = hidden if sampled and fall.noise > 0 else ""
         if losses[0] - fall.level > _SURE * _variance(losses[_AT_FIRST:]) ** 0.5:
             return Suggestion(
                 None, f"fell at once, from {losses[0]:.4g} to near {fall.level:.4g} in the first steps; {smaller}"
@@ -97,6 +100,10 @@ def suggest(method, lrs, losses, beta, num_steps, status):
         else:
             reason = f"flat: the loss stayed near {fall.level:.4g} at all rates up to {lrs[-1]:.3g}"
         return Suggestion(None, f"{reason}; {clearer}" if clearer else reason)
+    if status == "nonfinite" and fall.quickens:
+        return Suggestion(
+            None, f"fell faster and faster, to {losses[-1]:.3g}, until it was not finite: it has no floor"
+        )
     if not diverged and fall.quickens:
         return Suggestion(None, f"still falling, and faster than ever, at the largest rate, {lrs[-1]:.3g}: {goes_on}")
     suggestion = getattr(fall, method)()
@@ -123,7 +130,10 @@ class _Fall:
         for n_first in (w, max(w, lrs.size // 3)):
             lowest = n_first + int(np.argmin(means[n_first:]))
             level = float(steady[:n_first].mean())
-            noise = (_variance(losses[:n_first]) / n_first + _variance(losses[lowest : lowest + w]) / w) ** 0.5
+            # What falls at each of the last steps, to the end, is no chance: there it quickens rather than wavers.
+            plunges = lowest + w == losses.size and bool((np.diff(losses[lowest:]) < 0).all())
+            late = 0.0 if plunges else _variance(losses[lowest : lowest + w])
+            noise = (_variance(losses[:n_first]) / n_first + late / w) ** 0.5
             fell, surplus = level - means[lowest], level - means[lowest] - _SURE * noise
             if surplus > best:
                 best, self.level, self.noise, bottom = surplus, level, noise, lowest

@@ -146,8 +146,8 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     5. *too small*: between the third and the last quarter the loss fell by more than 2 % of its fall, and by more than
        chance. `needed` follows an exponential through the means of three equal parts.
     6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above a
-       quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients the
-       fluctuation of the loss has to tell.
+       quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients, and
+       on a path, the fluctuation of the loss has to tell.
     7. *just right*: it fell and flattened.
 
     Examples
@@ -301,7 +301,8 @@ def _judge(run):
     q = max(1, loss.size // 4)
     second, third, fourth = (loss[loss.size - k * q : loss.size - (k - 1) * q or None] for k in (3, 2, 1))
     alternates = _mean(run.cosine[-2 * q :]) < _OSCILLATES
-    rises = fourth.mean() > third.mean() + _SURE * _uncertainty(third, fourth)
+    chance = _SURE * _uncertainty(run, third, fourth)
+    rises = fourth.mean() > third.mean() + chance
     accelerates = fourth.mean() - third.mean() > third.mean() - second.mean() if second.size else True
     # Around a floor of noise above the start the loss rises too, but not on and on.
     explodes = fourth.mean() > 2 * (second.mean() if second.size else first)
@@ -339,7 +340,7 @@ def _judge(run):
     # At rest in noise the gradients of single steps correlate by -lr·λ/2; while they lead downhill they agree.
     at_rest = run.steps == 1 and late < 0
     drop = third.mean() - fourth.mean()
-    if not at_rest and drop > max(_STILL_FALLS * fall, _SURE * _uncertainty(third, fourth)) and drop > 0:
+    if not at_rest and drop > max(_STILL_FALLS * fall, chance) and drop > 0:
         needed = _needed(loss, run)
         said = [
             f"the loss still falls: by {drop:.3g} between the third and the last quarter, {100 * drop / fall:.0f} % of "
@@ -421,11 +422,13 @@ def _oscillates(run):
 def _noise(run, fall, cosine):
     """Sentences on a floor that is high since the gradients are noisy; none where it is not."""
     last_half = run.loss[-2 * max(1, run.loss.size // 4) :]
-    added, floor, spread = _added_by_noise(run), float(last_half.mean()), float(np.std(last_half))
+    floor, spread = float(last_half.mean()), float(np.std(last_half))
+    # The steps of a path may be long without any noise: momentum's own. There the fluctuation has to tell.
+    added = _added_by_noise(run) if run.true_norm else math.nan
     noisy = added > _SHARE_OF_FLOOR * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and abs(cosine) < 0.9
     if math.isnan(added):  # on a bowl at rest the excess is a sum of d squares, and varies by √(2/d) of its mean
         added = spread * math.sqrt(run.n_params / 2)
-        noisy = spread > 0.1 * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and abs(cosine) < 0.9
+        noisy = spread > 0.1 * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and not abs(cosine) >= 0.9
     if not noisy:
         return []
     return [
@@ -442,10 +445,6 @@ def _added_by_noise(run):
     if run.steps != 1:  # the mean norm of many: with k degrees of freedom its square is less than the mean square
         k = run.freedom
         norm *= math.sqrt(k / 2) * math.exp(math.lgamma(k / 2) - math.lgamma((k + 1) / 2))
-    if not run.true_norm and math.isfinite(run.lr):
-        norm /= run.lr
-    elif not run.true_norm:
-        return math.nan
     kind = run.optimizer
     if kind is None or isinstance(kind, SGD | Momentum | Nesterov):
         return run.lr / (1 - getattr(kind, "beta", 0.0)) * norm**2 / 4
@@ -478,10 +477,15 @@ def _rises_steadily(loss):
     return levels.std() > 0.5 and np.corrcoef(t, levels)[0, 1] > 0.9
 
 
-def _uncertainty(a, b):
-    """The standard error of the difference between the means of two parts, by the spread of four blocks of each."""
+def _uncertainty(run, a, b):
+    """The standard error of the difference between the means of two parts, by the spread of four blocks of each.
+
+    Of short parts by the bends of the record, without its first quarter, where the fall itself bends.
+    """
     if a.size < 4:
-        return 0.0
+        bends = np.diff(run.loss[run.loss.size // 4 :], 2)
+        noiseless = run.unit == "step" or run.steps == 1  # whatever bends is the run's own
+        return 0.0 if noiseless or bends.size == 0 else math.sqrt(np.mean(bends**2) / 6 * 2 / a.size)
     blocks = [[block.mean() for block in np.array_split(part, 4)] for part in (a, b)]
     slope = np.arange(4) - 1.5
     spread = [np.var(v - np.mean(v) - slope * (slope @ v) / 5) * 4 / 2 for v in map(np.array, blocks)]

@@ -52,6 +52,8 @@ class LRFindResult:
         Of the smoothing.
     num_steps : int
         How many rates were to be tried.
+    sampled : bool
+        Whether the losses are of batches that change from step to step, and noisy for that.
     """
 
     lrs: np.ndarray
@@ -64,6 +66,7 @@ class LRFindResult:
     optimizer: Any
     beta: float
     num_steps: int
+    sampled: bool
 
     def suggestion(self, method="valley"):
         """Suggest a learning rate.
@@ -87,7 +90,7 @@ class LRFindResult:
         Suggestion
             A NamedTuple with `lr`, the rate or None, and `reason`: what the rate stands on, or why there is none
             ("flat", "never fell", "diverged at once", "too few points", "still falling": where the run ended, by the
-            largest rate or by Ctrl-C, before the fall was at its steepest).
+            largest rate or by Ctrl-C, before the fall was at its steepest; "fell faster and faster", to infinity).
 
         Notes
         -----
@@ -105,7 +108,7 @@ class LRFindResult:
         Suggestion(lr=None, reason='flat: the loss stayed near 0 at all rates up to 10')
         """
         _check.choice("suggestion", "method", method, METHODS)
-        return suggest(method, self.lrs, self.losses, self.beta, self.num_steps, self.status)
+        return suggest(method, self.lrs, self.losses, self.beta, self.num_steps, self.status, self.sampled)
 
     def __repr__(self):
         rates = f"{self.lrs[0]:.3g} to {self.lrs[-1]:.3g}" if self.lrs.size else "none"
@@ -251,6 +254,7 @@ def lr_find(
                 owner, interrupts, model, X, y, optimizer=optimizer, batch_size=batch_size, order=order, seed=seed,
                 clip=clip, sample_weight=sample_weight, params=params,
             )  # fmt: skip
+            sampled = setup.plan.batch_size < setup.data.order.size
             records: list[_Record] = []
             while len(records) < repeats and not (records and interrupts.requested):
                 run = _run_of_model(owner, model, optimizer, setup, len(records), params, state, rise)
@@ -264,10 +268,11 @@ def lr_find(
                 raise ValueError(
                     f"{owner}: repeats must be 1 for an objective, whose runs are all alike, got {repeats}"
                 )
+            sampled = False
             run = _run_of_objective(owner, model, X, optimizer, args, jac, compile, state, rise)
             records = [_descend(run, rise, interrupts)]
 
-    return _mean_of(records, rise, repeats, optimizer)
+    return _mean_of(records, rise, repeats, optimizer, sampled)
 
 
 def _evenly_in_logarithm(start, end, n):
@@ -338,7 +343,7 @@ def _begin_with(owner, own, given):
         array[...] = value
 
 
-def _mean_of(records, rise, repeats, optimizer):
+def _mean_of(records, rise, repeats, optimizer, sampled):
     """The result of several runs, over the rates that all of them reached."""
     finished = [record for record in records if record.status != "interrupted"]
     kept = finished or records
@@ -373,6 +378,7 @@ def _mean_of(records, rise, repeats, optimizer):
         optimizer=optimizer,
         beta=rise.beta,
         num_steps=n_rates,
+        sampled=sampled,
     )
 
 

@@ -262,3 +262,33 @@ def test_epochs_without_a_loss_are_passed_over():
     with_gaps = np.insert(loss, [3, 20], np.nan)
     assert diagnose({"loss": with_gaps}).verdict == diagnose({"loss": loss}).verdict == "just right"
     assert diagnose({"loss": np.append(loss, np.inf)}).verdict == "too large: diverged"
+
+
+@pytest.mark.parametrize(("epochs", "share"), [(3, 0.5), (5, 1.0), (10, 0.5), (10, 1.0), (15, 1.0)])
+def test_chance_in_a_short_record_is_no_fall(epochs, share):
+    """At 1/λ noise adds as much to the floor as it is itself."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(512, 3))
+    y = X.sum(axis=1) + 0.3 * rng.normal(size=512)
+    with_bias = np.c_[X, np.ones(512)]
+    steepest = np.linalg.eigvalsh(2 * with_bias.T @ with_bias / 512).max()
+    options = {"optimizer": SGD(), "lr": share / steepest, "batch_size": 8, "epochs": epochs}
+    verdicts = [diagnose(fit(Neuron(3, "identity"), X, y, seed=seed, **options)).verdict for seed in range(20)]
+    assert verdicts.count("noisy" if share == 1 else "just right") >= 19
+
+
+def test_noise_in_a_record_of_losses_alone():
+    rng = np.random.default_rng(0)
+    loss = 5 * np.exp(-np.arange(200) / 3) + rng.uniform(0.2, 2, 200)
+    assert diagnose({"loss": loss}).verdict == "noisy"
+    x = rng.normal(size=(300, 1))
+    y = x[:, 0] + rng.normal(size=300)
+    options = {"optimizer": SGD(), "lr": 0.25, "batch_size": 1, "epochs": 100}
+    runs = [fit(Neuron(1, "identity"), x, y, seed=seed, **options) for seed in range(20)]
+    assert [diagnose({"loss": run.history["loss"]}).verdict for run in runs].count("noisy") >= 19
+
+
+@pytest.mark.parametrize("lr", [0.05, 0.1, 0.3])
+def test_momentum_s_long_steps_are_no_noise(lr):
+    run = minimize(Bowl(), [4.0], optimizer=Momentum(), lr=lr, max_steps=30, record=True)
+    assert diagnose(run).verdict == diagnose(run, lr=lr, optimizer=Momentum()).verdict == "just right"

@@ -541,3 +541,38 @@ def test_single_rows_the_short_way(num_steps):
     assert short.status == common.status
     np.testing.assert_array_equal(short.lrs, common.lrs)
     np.testing.assert_allclose(short.losses, common.losses, rtol=1e-10)
+
+
+def cube(x, grad):
+    grad[0], grad[1] = 3 * x[0] ** 2, 0.0
+    return x[0] ** 3
+
+
+@pytest.mark.parametrize(
+    ("fun", "optimizer", "reason"),
+    [
+        (
+            fastgd.problems.Saddle(),
+            fastgd.SGD(),
+            "still falling, and faster than ever, at the largest rate, 10: try a larger end",
+        ),
+        (cube, fastgd.Momentum(), "fell faster and faster, to "),
+    ],
+    ids=["saddle", "cube"],
+)
+def test_what_falls_without_a_floor(fun, optimizer, reason):
+    """A fall that quickens bends as much as it falls: that is no noise."""
+    found = fastgd.lr_find(fun, [1.0, 1e-6], optimizer=optimizer)
+    assert found.losses[-1] < -1e10
+    suggestion = found.suggestion()
+    assert suggestion.lr is None
+    assert suggestion.reason.startswith(reason)
+
+
+def test_more_runs_are_advised_where_they_would_help():
+    X, y = np.ones((300, 2)), np.random.default_rng(0).normal(size=300)
+    neuron, options = fastgd.Neuron(2, "identity"), {"optimizer": fastgd.SGD(), "end": 1e-6}
+    for batch_size, helps in [(8, True), (300, False)]:
+        suggestion = fastgd.lr_find(neuron, X, y, batch_size=batch_size, **options).suggestion()
+        assert suggestion.lr is None
+        assert ("repeats=5" in suggestion.reason) == helps
