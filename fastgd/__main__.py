@@ -39,7 +39,7 @@ def main(argv=None):
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            arguments = _parser(argv).parse_args([_guarded(argument) for argument in argv])
+            arguments = _unguarded(_parser(argv).parse_args([_guarded(argument) for argument in argv]))
             code = arguments.run(arguments)
             sys.stdout.flush()
             return code
@@ -49,6 +49,8 @@ def main(argv=None):
         except KeyboardInterrupt:
             print("fastgd: interrupted", file=sys.stderr)
             return 130
+        except MemoryError as error:
+            return _fail(f"there is not enough memory: {error}")
         except OSError as error:
             return _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
         except (ValueError, TypeError) as error:
@@ -82,6 +84,14 @@ def _parser(argv):
 def _guarded(argument):
     """Keep argparse from taking -1e-3 or -2,3 for an option, which it does not with a space in front."""
     return f" {argument}" if _NEGATIVE_NUMBERS.fullmatch(argument) else argument
+
+
+def _unguarded(arguments):
+    """Take the space away again where text was asked for."""
+    for name, value in vars(arguments).items():
+        if isinstance(value, str) and value.startswith(" ") and _NEGATIVE_NUMBERS.fullmatch(value[1:]):
+            setattr(arguments, name, value[1:])
+    return arguments
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

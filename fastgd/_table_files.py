@@ -3,6 +3,7 @@
 import array
 import csv
 import os
+from collections import Counter
 from itertools import chain, islice
 from operator import itemgetter
 
@@ -174,15 +175,18 @@ def listed(names):
 
 
 def _delimiter(sample):
-    """Return a tab or a semicolon if it cuts the first lines into as many cells each, else a comma."""
-    for delimiter in "\t;":
+    """Return the tab, semicolon or comma that cuts the first lines into as many cells each, or most of them."""
+    lines = [line for line in sample if line.strip()]
+    share = {}
+    for delimiter in "\t;,":
         try:
-            widths = {len(row) for row in csv.reader(sample, delimiter=delimiter) if row}
+            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
         except csv.Error:  # told when the rows are read
-            break
-        if len(widths) == 1 and widths != {1}:
-            return delimiter
-    return ","
+            return ","
+        width, count = Counter(widths).most_common(1)[0] if widths else (1, 0)
+        share[delimiter] = count / len(widths) if width > 1 else 0.0
+    best = max(share, key=lambda delimiter: share[delimiter])  # the first of those that are as good
+    return best if share[best] > 0.5 else ","
 
 
 def _refuse_nonfinite(source, X, features):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _check
-from fastgd._table_files import counted, is_number, listed, open_table
+from fastgd._table_files import TextFile, counted, is_number, listed, open_table
 
 
 class Columns(NamedTuple):
@@ -134,7 +134,8 @@ def read_table(path, target=None):
         raise ValueError(f"{path}: the target is the array y, and cannot be {target!r}")
     features = [j for j in range(source.width) if j != target_index]
     if not features:
-        raise ValueError(f"{path}: expected a target and at least one feature, got a single column")
+        parted = " (commas, semicolons or tabs part cells)" if isinstance(source, TextFile) else ""
+        raise ValueError(f"{path}: expected a target and at least one feature, got a single column{parted}")
     X, cells = source.read(features, target_index)
     y, class_names = _target(source, cells, target_index)
     feature_names = tuple(source.names[j] for j in features)

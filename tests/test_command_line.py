@@ -256,6 +256,8 @@ def test_float32_stays_float32(run, tmp_path):
         (["--activation", "tanh", "--loss", "binary_cross_entropy"], "sigmoid"),
         (["--save", "no/such/folder/model.npz"], "--save: there is no folder 'no/such/folder'"),
         (["--save", "."], "--save: '.' is a folder"),
+        (["--save", ""], "--save: a file name is expected, got ''"),
+        (["--target", "-5"], "--target -5: the bundled table's target is diagnosis"),
     ],
 )
 def test_train_refuses_bad_input(run, arguments, words):

@@ -70,6 +70,7 @@ def test_sweep_draws(run, tmp_path):
         (["--start", "0"], ["argument --start: must be a positive finite number, got 0"]),
         (["--end", "inf"], ["argument --end: must be a positive finite number, got inf"]),
         (["--start", "1", "--end", "1"], ["--start must be below --end, got 1 and 1"]),
+        (["--rates", "9" * 15], ["there is not enough memory"]),
         (["--rates", "1"], ["argument --rates: must be an integer, 2 or larger, got 1"]),
         (["--epochs", "-1"], ["argument --epochs: must be an integer, 0 or larger, got -1"]),
         (["--png", "a.jpg"], ["--png", ".png", "a.jpg"]),

@@ -113,6 +113,12 @@ def test_the_same_table_in_other_clothes(write, content):
     assert columns.class_names == ("0", "1")
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_lines_of_spaces_are_passed_over(write, delimiter):
+    content = "a,b,y\n1,2,0\n  \n3,4,1\n\n5,6,0\n".replace(",", delimiter)
+    np.testing.assert_array_equal(read_table(write(content)).X, [[1, 2], [3, 4], [5, 6]])
+
+
 def test_a_delimiter_may_stand_in_quotes(write):
     _, _, columns = read_table(write('"a, in m;s",b,y\n1,2,0\n'))
     assert columns.feature_names == ("a, in m;s", "b")
@@ -198,6 +204,9 @@ def test_what_is_written_is_read(tmp_path_factory, data):
         ("a,y\n1,u\n2,u\n", "column 'y': expected numbers or two classes, got 1 class: 'u'"),
         ("a,b,a\n1,2,3\n", "table.csv, line 1: the header has the column 'a' more than once"),
         ("a\n1\n2\n", "table.csv: expected a target and at least one feature, got a single column"),
+        ("a|y\n1|0\n2|1\n", "got a single column .commas, semicolons or tabs part cells"),
+        ("a;b;y\n1;2;0\n2;3;1\n3;4\n4;5;1\n", "table.csv, line 4: expected 3 cells, got 2"),
+        ("a\tb\ty\n1\t2\t0\n2\t3\n3\t4\t1\n", "table.csv, line 3: expected 3 cells, got 2"),
         ('a,b,y\n1,2,3\n1,"2,3\n1,2,3\n', "table.csv, line 3: unexpected end of data"),
         ('a,b,y\n1,"2"x,3\n', "table.csv, line 2: "),
         ("a,y\n1," + "9" * 200_000 + "\n", "table.csv, line 2: field larger than field limit"),

@@ -39,6 +39,8 @@ def _reader(kind, within):
 
 def check_writable(option, path, *suffixes):
     """Raise, before the work, if no file of such a name can be made at this path."""
+    if not os.path.basename(path):
+        raise ValueError(f"{option}: a file name is expected, got {path!r}")
     folder = os.path.dirname(path) or "."
     if suffixes and not path.lower().endswith(suffixes):
         raise ValueError(f"{option}: a name that ends in {suffixes[0]} is expected, got {path!r}")

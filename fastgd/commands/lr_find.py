@@ -94,7 +94,8 @@ def _curve(result, found):
 
 def _columns(lrs, all_lrs):
     """The place of each rate in the plot; those beyond its ends at the ends."""
-    share = np.log(lrs / all_lrs[0]) / math.log(all_lrs[-1] / all_lrs[0])
+    first, last = math.log(all_lrs[0]), math.log(all_lrs[-1])
+    share = (np.log(lrs) - first) / (last - first)
     return np.clip(np.round(share * (_WIDTH - 1)), 0, _WIDTH - 1).astype(int)
 
 

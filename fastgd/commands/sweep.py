@@ -50,10 +50,12 @@ def run(arguments):
     print(f"{setup.source}: {len(setup.X)} rows, {arguments.optimizer}, {arguments.epochs} epochs, {lrs.size} rates")
     print("\n".join(_table(result, unit**2)))
     print(_verdict(result, unit**2))
-    if arguments.png:
+    if arguments.png and np.isfinite(result.history["loss"]).any():
         displays = fastgd.plots.SweepDisplay(result), fastgd.plots.SweepCurvesDisplay(result)
         _pictures.draw(arguments.png, *displays)
         print(f"drawn: {arguments.png}")
+    elif arguments.png:
+        print(f"not drawn: {arguments.png}, for there is no loss to draw")
     interrupted = (result.status == "interrupted").any()
     return 130 if interrupted else 1 if result.best is None else 0
 

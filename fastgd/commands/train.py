@@ -39,7 +39,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Train, report, save."""
-    if arguments.save:
+    if arguments.save is not None:
         _arguments.check_writable("--save", arguments.save)
     setup = _setup.prepare(arguments)
     shift, unit = _setup.target_shift_and_unit(setup)

@@ -83,8 +83,8 @@ class SweepCurvesDisplay:
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import LogNorm
 
-        low, high = self.lrs.min(), self.lrs.max()
-        norm = LogNorm(low, high) if high > low else LogNorm(low / 2, high * 2)
+        low, high = np.clip([self.lrs.min(), self.lrs.max()], 1 / _style.LARGEST, _style.LARGEST)
+        norm = LogNorm(low, high, clip=True) if high > low else LogNorm(low / 2, high * 2, clip=True)
         colours = ScalarMappable(norm, _style.shades())
         self.lines_: list = []
         self.ends_: list = []

@@ -112,7 +112,7 @@ class SweepDisplay:
             words = "every run diverged" if self.diverged.all() else "no run ended with a finite loss"
             ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
             ax.set_yticks([])
-        low, high = self.lrs.min(), self.lrs.max()
+        low, high = np.clip([self.lrs.min(), self.lrs.max()], 1 / _style.LARGEST, _style.LARGEST)
         room = (high / low) ** 0.03 if high > low else 2.0
         ax.set_xlim(low / room, high * room)
         _style.grid(ax)
