@@ -104,11 +104,29 @@ def set_limits(axis, low, high):
 
 
 def few_decades(axis):
-    """Label a logarithmic axis at a few powers of ten, and between them only where it covers less than two decades."""
-    from matplotlib.ticker import LogFormatterSciNotation, LogLocator
+    """Label a logarithmic axis at a few powers of ten, where it covers less than one and a half at 2 and 5 too.
 
-    axis.set_major_locator(LogLocator(numticks=7))
-    axis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(1.5, 0.5)))
+    Where it covers less than one, at a few round numbers.
+    """
+    from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator
+
+    class Ticks(LogLocator):
+        def tick_values(self, vmin, vmax):
+            narrow = 0 < vmax < 10 * vmin
+            return MaxNLocator(nbins=4).tick_values(vmin, vmax) if narrow else super().tick_values(vmin, vmax)
+
+    class Labels(LogFormatterSciNotation):
+        def __call__(self, x, pos=None):
+            low, high = sorted(self.axis.get_view_interval())
+            if high < 10 * low:
+                return fmt(x) if self.labelOnlyBase else ""
+            if not self.labelOnlyBase and f"{x:.0e}"[0] not in "25":
+                return ""  # labels of all nine run into one another
+            return super().__call__(x, pos)
+
+    axis.set_major_locator(Ticks(numticks=7))
+    axis.set_major_formatter(Labels(labelOnlyBase=True))
+    axis.set_minor_formatter(Labels(labelOnlyBase=False, minor_thresholds=(1.5, 1.5)))
 
 
 def whole_numbers(axis):
