@@ -447,9 +447,12 @@ def _write_adam(run, i, name, state, after):
     optimizer, t, g = run.optimizer, run.n_steps + 1, fmt(run.grads[i])
     beta1, beta2, eps = (fmt_setting(value) for value in optimizer[:3])
     rest1, rest2 = (fmt_setting(1 - value) for value in optimizer[:2])
-    m, v = (float(moment[i]) for moment in (run._state.m, run._state.v))
-    m_hat = float(state.m[i]) / (1 - optimizer.beta1**t)
-    v_hat = float(state.v[i]) / (1 - optimizer.beta2**t)
+    # A second moment of 0 is held as the least number that is not denormal.
+    m, v, new_m, new_v = (
+        float(moment[i]) if abs(moment[i]) > 1e-300 else 0.0 for moment in (*run._state[:2], *state[:2])
+    )
+    m_hat = new_m / (1 - optimizer.beta1**t)
+    v_hat = new_v / (1 - optimizer.beta2**t)
     number = "" if run.x.size == 1 else f"{i + 1}"
     return [
         f"m{number} = ({beta1} ({fmt(m)}) + {rest1} ({g})) / (1 - {beta1}^{t}) = {fmt(m_hat)}",

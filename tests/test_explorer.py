@@ -110,6 +110,14 @@ def test_two_parameters_written_out():
     ]
 
 
+def test_adam_where_the_gradient_is_zero():
+    run = Exploration(problems.Saddle(), optimizer=Adam(), lr=0.1, start=[1.0, 0.0])
+    for _ in range(2):
+        assert run.equations[4].startswith("v2 = (0.999 (0.00) + 0.001 (0.00)²)")
+        assert run.equations[4].endswith(" = 0.00")
+        run.step()
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_curvature_at_a_minimum(name):
     known = problems.facts(OBJECTIVES[name](), 2)
