@@ -117,7 +117,7 @@ def few_decades(axis):
 
     class Labels(LogFormatterSciNotation):
         def __call__(self, x, pos=None):
-            low, high = sorted(self.axis.get_view_interval())
+            low, high = sorted(axis.get_view_interval())
             if high < 10 * low:
                 return fmt(x) if self.labelOnlyBase else ""
             if not self.labelOnlyBase and f"{x:.0e}"[0] not in "25":
