@@ -105,13 +105,15 @@ class DescentRun:
             count = max(1, int(count * min(_CHUNK_GROWTH, CHUNK_SECONDS / seconds)))
             count = min(count, self._longest_chunk(callback))
             status = self.position.status
-            if status != RUNNING and keeps_average(kernels_for("minimize", OptimizerKernels, self.optimizer)):
+            if status != RUNNING:
                 self._look_at_average()
             if shown is not None:
                 shown.set_postfix(fun=f"{self.position.best:.4g}", refresh=False)
                 shown.update(self.nit - shown.n)
             if callback is not None:
                 status = self._tell(callback, status)
+                if status == STOPPED:
+                    self._look_at_average()
         if status == RUNNING:
             return INTERRUPTED
         return status if np.isfinite(self.points.best_x).all() else NONFINITE
@@ -159,14 +161,20 @@ class DescentRun:
             self.position = step(value, *how, self.position, path, first)
 
     def _look_at_average(self):
-        """Evaluate the average that a method keeps, as the last point of the run."""
-        end, rules, x = self.position, self.rules, self.points.x
-        eval_fitting(self.optimizer, self.state, x.copy(), x)
+        """Evaluate the average, if the method keeps one; it is returned where its value is lower."""
+        if not keeps_average(kernels_for("minimize", OptimizerKernels, self.optimizer)):
+            return
+        end, rules, points = self.position, self.rules, self.points
+        x, grads = points.x.copy(), points.grads.copy()  # where the run ended, which its message tells
+        eval_fitting(self.optimizer, self.state, x, points.x)
         if self.box.lower.size:
-            np.clip(x, *self.box, out=x)
+            np.clip(points.x, *self.box, out=points.x)
         self.rules, self.position = Rules(0, -1.0, 0.0, 0.0), end._replace(status=RUNNING)
+        self.points = points._replace(before=points.before[:0])  # no step is taken to it
         self._advance(1, self._nowhere)
         self.rules, self.position = rules, end._replace(nfev=self.position.nfev, best=self.position.best)
+        self.points = points
+        points.x[:], points.grads[:] = x, grads
 
     def _rates(self, count):
         if not isinstance(self.lr, tuple):  # a number, or the rates of all steps

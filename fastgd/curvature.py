@@ -10,8 +10,11 @@ from fastgd._registry import ModelKernels, _registered
 from fastgd.gradients import value_and_grad
 from fastgd.objectives import MeanLoss, checked_args, prepare
 
+_EPSILON = float(np.finfo(np.float64).eps)
 _STEP = 6e-6  # of differences: the cube root of float64's precision
-_NOISE = 1e-6  # of the largest curvature: what differences of gradients leave
+# Of the largest curvature: what differences of gradients leave, and of gradients that are differences themselves.
+_NOISE = {"2-point": 1e-2, "3-point": 1e-4}
+_LEAST_NOISE = 1e-6
 
 
 class Sharpness(NamedTuple):
@@ -25,11 +28,12 @@ class Sharpness(NamedTuple):
     lowest_direction: np.ndarray  # (n,), of length 1
     probes: int  # directions in which the curvature was measured
     n_gradients: int  # evaluations
+    noise: float  # a curvature that rounding and differences may make of none
 
     @property
     def negative_curvature(self):
         """Whether a direction of negative curvature was found (beyond what rounding can do)."""
-        return self.lowest < -_NOISE * abs(self.sharpness)
+        return self.lowest < -self.noise
 
     @property
     def message(self):
@@ -37,10 +41,14 @@ class Sharpness(NamedTuple):
         found = f"a direction of negative curvature was found ({self.lowest:.6g}): the function is not convex here"
         none = f"no direction of negative curvature in {self.probes} probes, which does not show that there is none"
         sure = "" if self.converged else "about (the iteration did not converge) "
-        return (
-            f"largest curvature {sure}{self.sharpness:.6g}; plain descent is stable near here for rates below "
-            f"{self.largest_stable_rate:.6g}; {found if self.negative_curvature else none}"
-        )
+        limit = f"rates below {self.largest_stable_rate:.6g}"
+        if self.negative_curvature and self.sharpness <= 0:
+            told = f"no rate is stable here; {found}"
+        elif self.negative_curvature:
+            told = f"plain descent is stable along it for {limit}, along negative curvature for none; {found}"
+        else:
+            told = f"plain descent is stable near here for {limit}; {none}"
+        return f"largest curvature {sure}{self.sharpness:.6g}; {told}"
 
 
 def sharpness(
@@ -78,7 +86,7 @@ def sharpness(
     -------
     Sharpness
         `sharpness`, `largest_stable_rate`, `direction`, `converged`, `lowest`, `lowest_direction`, `probes`,
-        `n_gradients`; `message` says it in words.
+        `n_gradients`, `noise`; `message` says it in words.
 
     Examples
     --------
@@ -112,7 +120,7 @@ def sharpness(
 
     largest, direction, converged, size = curvature.power_iteration(rng, 0.0, tol, max_iterations)
     if largest < 0 or not converged:  # eigenvalues λ and -λ, say: shifted by their size, all are positive
-        largest, direction, converged, _ = curvature.power_iteration(rng, -size, tol, max_iterations)
+        largest, direction, converged, _ = curvature.power_iteration(rng, -size, tol, max_iterations, relative=True)
     converged &= abs(curvature.along(direction, 0.5)[2] - largest) <= tol * abs(largest)
     curvature.power_iteration(rng, largest, tol, max_iterations)
     for _ in range(probes):
@@ -126,6 +134,7 @@ def sharpness(
         lowest_direction=curvature.lowest_direction,
         probes=curvature.probes,
         n_gradients=2 * curvature.probes,
+        noise=(_NOISE[jac] if isinstance(jac, str) else _LEAST_NOISE) * abs(largest) + curvature.rounding,
     )
 
 
@@ -149,6 +158,7 @@ class _Curvature:
     def __init__(self, owner, objective, args, at):
         self._owner, self._objective, self._args, self._at = owner, objective, args, at
         self.lowest, self.lowest_direction, self.probes = math.inf, np.zeros_like(at), 0
+        self.rounding = 0.0  # what rounding of the gradients may add to a curvature
 
     def _gradient(self, x):
         grads = np.full_like(x, np.nan)
@@ -158,6 +168,7 @@ class _Curvature:
             value = self._objective(x, grads, *self._args)
         if not (np.isfinite(value) and np.isfinite(grads).all()):
             raise ValueError(f"{self._owner}: value and gradient near `at` must be finite, got {value} and {grads}")
+        self.rounding = max(self.rounding, 4 * _EPSILON * float(np.linalg.norm(grads)) / _STEP)
         return grads
 
     def along(self, v, factor=1.0):
@@ -171,12 +182,15 @@ class _Curvature:
             self.lowest, self.lowest_direction = curvature, v
         return v, Hv, curvature
 
-    def power_iteration(self, rng, shift, tol, max_iterations):
-        """The eigenvalue that is farthest from `shift`, its eigenvector, whether it converged, and ‖Hv‖ at the end."""
+    def power_iteration(self, rng, shift, tol, max_iterations, relative=False):
+        """The eigenvalue that is farthest from `shift`, its eigenvector, whether it converged, and ‖Hv‖ at the end.
+
+        It has when the residual is small beside the eigenvalue, or (unless `relative`) the shift.
+        """
         v = rng.standard_normal(self._at.size)
         for _ in range(max_iterations):
             v, Hv, curvature = self.along(v)
-            scale = max(abs(curvature), abs(shift))
+            scale = abs(curvature) if relative else max(abs(curvature), abs(shift))
             if np.linalg.norm(Hv - curvature * v) <= max(tol * scale, 1e-300):
                 return curvature, v, True, float(np.linalg.norm(Hv))
             v = Hv - shift * v

@@ -109,3 +109,21 @@ def test_variables_of_different_scale():
 def test_errors(call, error, words):
     with pytest.raises(error, match=f"^sharpness: {words}"):
         call()
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+def test_differences_of_differences_show_no_negative_curvature(jac):
+    def log_sum_exp(x):
+        return np.log(np.exp(x).sum())
+
+    assert not any(sharpness(log_sum_exp, [1.0, 2.0, 3.0], jac=jac, seed=seed).negative_curvature for seed in range(5))
+
+
+def test_beside_a_large_negative_eigenvalue_it_does_not_claim_to_have_converged():
+    def valley(x, grad):
+        grad[0], grad[1], grad[2] = -1e8 * x[0], 100 * x[1], 3 * x[2]
+        return 0.5 * (x[0] * grad[0] + x[1] * grad[1] + x[2] * grad[2])
+
+    found = sharpness(valley, np.zeros(3), max_iterations=50)
+    assert not found.converged or found.sharpness == pytest.approx(100, rel=1e-3)
+    assert "along negative curvature for none" in found.message

@@ -20,7 +20,7 @@ from user_rules import Averaged
 import fastgd
 from fastgd import SGD, Adam, Armijo, Momentum, _descent_run, _jit, minimize
 from fastgd.gradient_descent import Descent
-from fastgd.problems import Booth, LogisticRegression, Rosenbrock, Saddle, facts
+from fastgd.problems import Booth, Bowl, LogisticRegression, Rosenbrock, Saddle, facts
 
 CENTRE = np.array([1.0, 2.0])
 
@@ -746,3 +746,30 @@ def test_objectives_of_the_wrong_form_in_compiled_code(fun, args, words):
 
     with pytest.raises(TypingError, match=f"gradient_descent: {words}"):
         run(fun, args)
+
+
+@pytest.mark.parametrize("optimizer", [fastgd.SkipNonfinite(SGD()), fastgd.Lookahead(SGD(), k=1, alpha=1.0)])
+def test_the_look_at_the_average_is_no_step(optimizer):
+    result = minimize(Bowl(), [3.0, 4.0], optimizer=optimizer, lr=1.5, max_steps=20, xtol=1e-9)
+    np.testing.assert_array_equal(result.x, [3, 4])
+
+
+def test_where_a_method_that_keeps_an_average_met_nan():
+    def until_one(x, grad):
+        grad[:] = 2 * x
+        return np.nan if x[0] < 1 else np.sum(x**2)
+
+    options = {"optimizer": fastgd.Lookahead(SGD(), k=50), "lr": 0.1, "compile": False}
+    with pytest.warns(RuntimeWarning, match=r"at x = \[0.98304 1.31072\]"):
+        minimize(until_one, [3.0, 4.0], **options)
+
+
+def test_a_callback_s_stop_asks_for_the_average():
+    def stop(progress):
+        if progress.step >= 50:
+            raise StopIteration
+
+    options = {"optimizer": fastgd.EMA(SGD(), 0.9), "lr": 0.99, "gtol": 0, "compile": False}
+    stopped = minimize(lambda x, g: fastgd.value_and_grad(Bowl(), x, g), [1.0], callback=stop, **options)
+    whole = minimize(lambda x, g: fastgd.value_and_grad(Bowl(), x, g), [1.0], max_steps=50, **options)
+    assert max(stopped.fun, whole.fun) < 0.001 < 0.99**100  # the last point's value, some 0.13
