@@ -8,17 +8,16 @@ import numpy as np
 
 from fastgd._descent import (
     INTERRUPTED,
-    NONFINITE,
     RUNNING,
     STOPPED,
     Path,
     Points,
     Position,
-    Rules,
     descend,
     descend_until,
     search,
     search_until,
+    weigh_average,
 )
 from fastgd._descent_setup import MOST
 from fastgd._jit import kernel
@@ -26,7 +25,7 @@ from fastgd._registry import OptimizerKernels, keeps_average, kernels_for
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.schedules.values import fill_rates
-from fastgd.verbs import eval_fitting, init_state, learning_rate
+from fastgd.verbs import eval_fitting, init_state
 
 CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
 _CHUNK_GROWTH = 8
@@ -38,7 +37,7 @@ class MinimizeProgress(NamedTuple):
     """Where a run is, as its callback is told."""
 
     step: int  # steps done
-    nfev: int  # evaluations done
+    nfev: int  # calls of the objective
     fun: float  # the least value so far
     x: np.ndarray  # where: a copy
     lr: float  # the rate of the last step
@@ -116,7 +115,7 @@ class DescentRun:
                     self._look_at_average()
         if status == RUNNING:
             return INTERRUPTED
-        return status if np.isfinite(self.points.best_x).all() else NONFINITE
+        return status
 
     def _longest_chunk(self, callback):
         most = MOST
@@ -129,7 +128,8 @@ class DescentRun:
     def _tell(self, callback, status):
         x = self.points.best_x.copy()
         try:
-            callback(MinimizeProgress(self.nit, self.position.nfev, self.position.best, x, self._last_lr()))
+            nfev = self.position.nfev * self.objective.calls
+            callback(MinimizeProgress(self.nit, nfev, self.position.best, x, self.position.rate))
         except StopIteration:
             return STOPPED if status == RUNNING else status
         return status
@@ -152,29 +152,24 @@ class DescentRun:
         else:
             chunk, step = descent_chunk, descent_step
             how = (self.optimizer, self._rates(count), self.rules, self.box, self.state, self.points)
-        value_and_grad = self.objective.value_and_grad
         if self.objective.compiled:
-            self.position = chunk(last_nfev, value_and_grad, self.args, *how, self.position, path)
+            self.position = chunk(last_nfev, self.objective.value_and_grad, self.args, *how, self.position, path)
             return
         while self.position.status == RUNNING and self.position.nfev < last_nfev:
-            value = float(value_and_grad(self.points.x, self.points.grads, *self.args))
+            value = self.objective.at(self.points.x, self.points.grads, self.args)
             self.position = step(value, *how, self.position, path, first)
 
     def _look_at_average(self):
         """Evaluate the average, if the method keeps one; it is returned where its value is lower."""
         if not keeps_average(kernels_for("minimize", OptimizerKernels, self.optimizer)):
             return
-        end, rules, points = self.position, self.rules, self.points
-        x, grads = points.x.copy(), points.grads.copy()  # where the run ended, which its message tells
-        eval_fitting(self.optimizer, self.state, x, points.x)
+        x, grads = self.points.x.copy(), self.points.grads.copy()  # where the run ended, which its message tells
+        eval_fitting(self.optimizer, self.state, x, self.points.x)
         if self.box.lower.size:
-            np.clip(points.x, *self.box, out=points.x)
-        self.rules, self.position = Rules(0, -1.0, 0.0, 0.0), end._replace(status=RUNNING)
-        self.points = points._replace(before=points.before[:0])  # no step is taken to it
-        self._advance(1, self._nowhere)
-        self.rules, self.position = rules, end._replace(nfev=self.position.nfev, best=self.position.best)
-        self.points = points
-        points.x[:], points.grads[:] = x, grads
+            np.clip(self.points.x, *self.box, out=self.points.x)
+        value = self.objective.at(self.points.x, self.points.grads, self.args)
+        self.position = weigh_average(value, self.rules, self.box, self.points, self.position)
+        self.points.x[:], self.points.grads[:] = x, grads
 
     def _rates(self, count):
         if not isinstance(self.lr, tuple):  # a number, or the rates of all steps
@@ -182,12 +177,6 @@ class DescentRun:
         rates = np.empty(count)
         fill_rates(self.lr, np.arange(count, dtype=np.float64) + self.position.step, rates)
         return rates
-
-    def _last_lr(self):
-        if isinstance(self.lr, Armijo):
-            return self.position.rate
-        step = max(0, self.position.step - 1)
-        return self.lr[step] if isinstance(self.lr, np.ndarray) else learning_rate(self.lr, step)
 
     def path(self):
         """All points and values."""

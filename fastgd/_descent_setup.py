@@ -8,7 +8,7 @@ from numba.extending import overload
 
 from fastgd import _check
 from fastgd._descent import Box, Rules
-from fastgd._registry import OptimizerKernels, ScheduleKernels, kernels_for
+from fastgd._registry import OptimizerKernels, ScheduleKernels, _registered, kernels_for
 from fastgd.line_search import Armijo
 from fastgd.schedules import ReduceOnPlateau
 from fastgd.verbs import PASTED, kernels_in_compiled_code
@@ -29,7 +29,8 @@ def starting_array(owner, name, x0, ndim):
 def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
     """Return an optimiser, a rate and the rules of a run, checked."""
     kernels_for(f"{owner}: optimizer", OptimizerKernels, optimizer)
-    if _goes_uphill(optimizer):
+    nested = list(_nested(optimizer))
+    if any(getattr(each, "maximize", False) for each in nested):
         raise ValueError(f"{owner}: optimizer must go downhill, got {optimizer}; to maximise, give -f and -grad")
     if isinstance(lr, Armijo):
         if not is_plain(optimizer):
@@ -44,14 +45,25 @@ def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
         _check.number(owner, name, value, _check.nonnegative)
         for name, value in (("gtol", gtol), ("ftol", ftol), ("xtol", xtol))
     ]
+    if max(tolerances[1:]) > 0 and any(_rests(each) for each in nested):
+        raise ValueError(
+            f"{owner}: ftol and xtol must be 0 with {optimizer}, some of whose steps change nothing; use gtol"
+        )
     max_steps = min(_check.integer(owner, "max_steps", max_steps, least=0), MOST)
     return optimizer, lr, Rules(max_steps, *tolerances)
 
 
-def _goes_uphill(optimizer):
-    """Whether an optimiser, or one that it holds, maximises."""
-    held = [part for part in optimizer if isinstance(part, tuple)]
-    return getattr(optimizer, "maximize", False) or any(map(_goes_uphill, held))
+def _nested(optimizer):
+    """An optimiser, and what it holds."""
+    yield optimizer
+    for part in optimizer:
+        if isinstance(part, tuple):
+            yield from _nested(part)
+
+
+def _rests(optimizer):
+    kernels = _registered.get(type(optimizer))
+    return isinstance(kernels, OptimizerKernels) and kernels.rests
 
 
 def no_box(x):

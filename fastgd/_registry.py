@@ -29,6 +29,7 @@ class OptimizerKernels(NamedTuple):
     eval_params: typing.Callable
     plain: typing.Callable | None
     elementwise: typing.Callable | bool
+    rests: bool
 
 
 class ScheduleKernels(NamedTuple):
@@ -79,7 +80,9 @@ _REGISTRATION = {
 _registered: dict[typing.Any, NamedTuple] = {}
 
 
-def register_optimizer(cls, init, update, eval_params=None, plain=None, elementwise=False, check=None, **ranges):
+def register_optimizer(
+    cls, init, update, eval_params=None, plain=None, elementwise=False, rests=False, check=None, **ranges
+):
     """Make a NamedTuple an optimiser.
 
     Parameters
@@ -101,6 +104,9 @@ def register_optimizer(cls, init, update, eval_params=None, plain=None, elementw
         belongs to it, so that threads can share a large vector; or ``elementwise(optimizer) -> bool``, plain Python.
         The state's arrays that are as long as the vector are then cut with it, and every thread has the others to
         itself; one named `first` is given the number of the range's first parameter.
+    rests : bool
+        Whether some updates leave the parameters where they are, on the way to one that does not. (`minimize` then
+        refuses `ftol` and `xtol`, which would take such an update for the end.)
     check : callable, optional
         ``check(optimizer)``, plain Python: raises ValueError where fields do not go together.
     **ranges
@@ -141,6 +147,7 @@ def register_optimizer(cls, init, update, eval_params=None, plain=None, elementw
         eval_params=_compiled(eval_params or copy_params),
         plain=plain and _compiled(plain),
         elementwise=elementwise,
+        rests=rests,
     )
     _register(cls, kernels, ranges, check)
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from fastgd import _check
 from fastgd._registry import ModelKernels, _registered
-from fastgd.gradients import value_and_grad
 from fastgd.objectives import MeanLoss, checked_args, prepare
 
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -116,7 +115,7 @@ def sharpness(
     rng = np.random.default_rng(_check.integer(owner, "seed", seed, least=0))
     compile = _check.boolean(owner, "compile", compile)
     args = checked_args(owner, args, compile)
-    curvature = _Curvature(owner, prepare(owner, fun, jac, args, at, compile).value_and_grad, args, at)
+    curvature = _Curvature(owner, prepare(owner, fun, jac, args, at, compile), args, at)
 
     largest, direction, converged, size = curvature.power_iteration(rng, 0.0, tol, max_iterations)
     if largest < 0 or not converged:  # eigenvalues λ and -λ, say: shifted by their size, all are positive
@@ -162,10 +161,7 @@ class _Curvature:
 
     def _gradient(self, x):
         grads = np.full_like(x, np.nan)
-        if isinstance(self._objective, tuple):
-            value = value_and_grad(self._objective, x, grads)
-        else:
-            value = self._objective(x, grads, *self._args)
+        value = self._objective.at(x, grads, self._args)
         if not (np.isfinite(value) and np.isfinite(grads).all()):
             raise ValueError(f"{self._owner}: value and gradient near `at` must be finite, got {value} and {grads}")
         self.rounding = max(self.rounding, 4 * _EPSILON * float(np.linalg.norm(grads)) / _STEP)

@@ -10,7 +10,6 @@ import numpy as np
 from fastgd import _check, problems
 from fastgd._registry import ObjectiveKernels, OptimizerKernels, kernels_for
 from fastgd.curvature import hessian
-from fastgd.gradients import value_and_grad
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
 from fastgd.updates import update
@@ -100,7 +99,7 @@ class Exploration:
         self.args = checked_args(owner, args, compile)
         self.objective = objective
         self._start = _start(owner, objective, start)
-        self._function = prepare(owner, objective, jac, self.args, self._start, compile).value_and_grad
+        self._prepared = prepare(owner, objective, jac, self.args, self._start, compile)
         kernels_for(f"{owner}: optimizer", OptimizerKernels, optimizer)
         self._optimizer = optimizer
         self.reset()
@@ -211,10 +210,8 @@ class Exploration:
         grads = np.empty_like(x)
         try:
             with np.errstate(all="ignore"):
-                if isinstance(self._function, tuple):
-                    return float(value_and_grad(self._function, x, grads)), grads
-                return float(self._function(x, grads, *self.args)), grads
-        except ArithmeticError:  # plain Python's x**2 of a point that has run away
+                return self._prepared.at(x, grads, self.args), grads
+        except (ArithmeticError, ValueError):  # plain Python's x**2 of a point that has run away, math.log of one
             return math.nan, np.full_like(x, math.nan)
 
     def _eigenvalues(self, x):

@@ -10,7 +10,6 @@ from numba.extending import intrinsic, overload
 
 from fastgd._descent import (
     MESSAGES,
-    NONFINITE,
     RUNNING,
     STEP,
     Box,
@@ -19,7 +18,6 @@ from fastgd._descent import (
     Position,
     Rules,
     descend_until,
-    largest,
     look_at_average,
     search_until,
 )
@@ -144,16 +142,18 @@ def _gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
         )
     if not isinstance(args, types.BaseTuple | types.Omitted | tuple):
         raise TypingError(f"gradient_descent: args must be a tuple, got {args}; write args=(a,) for a single one")
+    if not isinstance(max_steps, types.Integer | int):
+        raise TypingError(f"gradient_descent: max_steps must be an integer, got {max_steps}")
     dtype = x0.dtype if isinstance(x0.dtype, types.Float) else types.float64
     check_types("gradient_descent", fun, types.Array(dtype, 1, "C"), getattr(args, "types", ()))
     searches = isinstance(lr, types.BaseNamedTuple) and lr.instance_class is Armijo
     whole_run = _whole_search if searches else _whole_descent
     if isinstance(args, types.BaseTuple):
         return lambda fun, x0, optimizer, lr, max_steps, gtol, args=(): whole_run(
-            fun, args, optimizer, lr, Rules(max_steps, gtol, 0.0, 0.0), x0.astype(dtype)
+            fun, args, optimizer, lr, max_steps, gtol, x0.astype(dtype)
         )
     return lambda fun, x0, optimizer, lr, max_steps, gtol, args=(): whole_run(
-        fun, (), optimizer, lr, Rules(max_steps, gtol, 0.0, 0.0), x0.astype(dtype)
+        fun, (), optimizer, lr, max_steps, gtol, x0.astype(dtype)
     )
 
 
@@ -197,7 +197,8 @@ def _check_run(optimizer, lr, rules, x):
 
 
 @kernel(merge=True)
-def _whole_descent(fun, args, optimizer, lr, rules, x):
+def _whole_descent(fun, args, optimizer, lr, max_steps, gtol, x):
+    rules = _rules(max_steps, gtol)
     _check_run(optimizer, lr, rules, x)
     none = x[:0]
     points, box, path = _points(x, none), Box(none, none), Path(none, none)
@@ -206,18 +207,24 @@ def _whole_descent(fun, args, optimizer, lr, rules, x):
         rules.max_steps + 1, fun, args, optimizer, lr, rules, borrowed(box), borrowed(state), borrowed(points),
         _beginning(), borrowed(path),
     )  # fmt: skip
-    return _described(points, look_at_average(fun, args, optimizer, box, state, points, position))
+    return _described(points, look_at_average(fun, args, optimizer, rules, box, state, points, position))
 
 
 @kernel(merge=True)
-def _whole_search(fun, args, optimizer, lr, rules, x):
+def _whole_search(fun, args, optimizer, lr, max_steps, gtol, x):
     if not is_plain(optimizer):
         raise ValueError("gradient_descent: lr=Armijo(...) goes with optimizer=SGD()")
+    rules = _rules(max_steps, gtol)
     _check_run(optimizer, lr.lr, rules, x)
     none = x[:0]
     points, box, path = _points(x, none), Box(none, none), Path(none, none)
     position = search_until(MOST, fun, args, lr, rules, borrowed(box), borrowed(points), _beginning(), borrowed(path))
     return _described(points, position)
+
+
+@kernel(merge=True)
+def _rules(max_steps, gtol):
+    return Rules(np.int64(max_steps), gtol, 0.0, 0.0)  # type: ignore[arg-type]
 
 
 @kernel(merge=True)
@@ -233,7 +240,5 @@ def _beginning():
 
 @kernel(merge=True)
 def _described(points, position):
-    status = position.status if largest(points.best_x) < np.inf else NONFINITE
-    return Descent(
-        points.best_x, position.best, points.best_grads, position.step, position.nfev, status <= STEP, status
-    )
+    status, step, nfev, _, best, _ = position
+    return Descent(points.best_x, best, points.best_grads, step, nfev, status <= STEP, status)

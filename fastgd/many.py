@@ -13,7 +13,6 @@ from fastgd import _check
 from fastgd._descent import (
     INTERRUPTED,
     MESSAGES,
-    NONFINITE,
     RAISED,
     RUNNING,
     STEP,
@@ -22,7 +21,6 @@ from fastgd._descent import (
     Points,
     Position,
     descend_until,
-    largest,
     look_at_average,
     project,
     search_until,
@@ -131,7 +129,7 @@ def _advance(last_nfev, objective, args, optimizer, lr, rules, box, state, point
             last_nfev, objective, args, optimizer, lr, rules, box, borrowed(state), points, position, path
         )
         if position.status != RUNNING:
-            position = look_at_average(objective, args, optimizer, box, state, points, position)
+            position = look_at_average(objective, args, optimizer, rules, box, state, points, position)
         return position
 
     return descend
@@ -163,12 +161,10 @@ def descend_many(objective, args, optimizer, lr, rules, box, X0, k, stop, budget
         except Exception:
             position = Position(RAISED, 0, 0, np.nan, np.nan, 0.0)
             for i in range(n):
-                lent.best_x[i], lent.best_grads[i] = starts[k, i], np.nan
+                lent.best_x[i], lent.best_grads[i] = into.x[k, i], np.nan
         budget -= max(1, position.nfev - done)
         if position.status == RUNNING:
             break
-        if position.status != RAISED and not largest(lent.best_x) < np.inf:
-            position = Position(NONFINITE, position.step, position.nfev, position.value, position.best, 0.0)
         for i in range(n):
             into.x[k, i], into.jac[k, i] = lent.best_x[i], lent.best_grads[i]
         into.fun[k], into.nit[k], into.nfev[k] = position.best, position.step, position.nfev
@@ -265,7 +261,7 @@ def minimize_many(
     tried = int(np.argmax(np.isfinite(X0).all(axis=1)))  # the first, or the first that can be
     objective = prepare(owner, fun, jac, _own(args, tried), X0[tried].copy(), compile, forgiving=True)
     results = Results(
-        x=X0.copy(),
+        x=np.clip(X0, *box) if bounds is not None else X0.copy(),
         fun=np.full(n_problems, np.nan),
         jac=np.full_like(X0, np.nan),
         nit=np.zeros(n_problems, np.int64),
@@ -366,7 +362,7 @@ class _Team:
         for k in range(len(self._X0)):
             run = DescentRun(
                 self._objective, _own(self._args, k), self._optimizer, self._lr, self._rules, self._box,
-                np.clip(self._X0[k], *self._box) if self._box.lower.size else self._X0[k].copy(), False,
+                self._results.x[k].copy(), False,
             )  # fmt: skip
             try:
                 status = run.until_over(self._interrupts)

@@ -197,8 +197,6 @@ def minimize(
 
 def _what_happened(status, run):
     words = f"{MESSAGES[status]} (after {run.nit} steps)"
-    if status == NONFINITE and not np.isfinite(run.points.best_x).all():
-        return f"not finite: a step led to x = {run.points.best_x}"
     if status == NONFINITE:
         x = np.array2string(run.points.x, threshold=8)
         words = (

@@ -13,6 +13,7 @@ from numba.core.typing.typeof import typeof
 from numba.extending import is_jitted
 
 from fastgd import _check
+from fastgd._finite import require_finite
 from fastgd._jit import kernel, njit
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for, register_objective
 from fastgd.gradients import value_and_grad
@@ -85,6 +86,13 @@ class Objective(NamedTuple):
     compiled: bool
     calls: int  # of the user's fun in an evaluation
 
+    def at(self, x, grads, args):
+        """Evaluate it, from Python: return the value, write the gradient."""
+        if isinstance(self.value_and_grad, tuple):
+            kernels = kernels_for("objective", ObjectiveKernels, self.value_and_grad)
+            return kernels.value_and_grad(self.value_and_grad, x, grads)
+        return float(self.value_and_grad(x, grads, *args))
+
 
 class _ObjectiveRaisedError(Exception):
     """An exception of the objective's own."""
@@ -101,7 +109,7 @@ def prepare(owner, fun, jac, args, x, compiled, forgiving=False):
             given = "args" if args else "jac"
             raise TypeError(f"{owner}: a registered objective takes no {given}, got {given}={args or jac!r}")
         _require_length(owner, fun, x)
-        _try_or_forgive(owner, lambda x, grads: kernels.value_and_grad(fun, x, grads), None, (), x, forgiving)
+        _try_or_forgive(owner, lambda x, grads: kernels.value_and_grad(fun, x, grads), None, (), x, forgiving, True)
         return Objective(fun, True, 1)
     if not callable(fun):
         raise TypeError(f"{owner}: fun must be an objective, got {type(fun).__name__}; {FORMS}")
@@ -116,14 +124,31 @@ def prepare(owner, fun, jac, args, x, compiled, forgiving=False):
         _compile(owner, "fun", fun, (x, x, *args) if jac is None else (x, *args))
         if callable(jac):
             _compile(owner, "jac", jac, (x, *args))
-    _try_or_forgive(owner, fun, jac, args, x, forgiving)
+    _try_or_forgive(owner, fun, jac, args, x, forgiving, compiled)
+    if not compiled:
+        fun = _apart(fun, _with_item if jac is True else _item)
+        jac = _apart(jac, np.asarray) if callable(jac) else jac
     form = _form(fun, jac, compiled)
     return Objective(form, compiled, _calls(jac, x.size))
 
 
-def _try_or_forgive(owner, fun, jac, args, x, forgiving):
+def _apart(function, read):
+    """Plain Python, called with a copy of x, which it may keep; what it returns is read by another function."""
+    return lambda x, *rest: read(function(x.copy(), *rest))
+
+
+def _item(value):
+    """A number, which other libraries return as an array of one element."""
+    return value if isinstance(value, float) else np.asarray(value).item()
+
+
+def _with_item(pair):
+    return _item(pair[0]), pair[1]
+
+
+def _try_or_forgive(owner, fun, jac, args, x, forgiving, compiled):
     try:
-        _try(owner, fun, jac, args, x)
+        _try(owner, fun, jac, args, x, compiled)
     except _ObjectiveRaisedError as error:
         if not forgiving:
             raise error.args[0] from None
@@ -173,6 +198,8 @@ def _require_length(owner, objective, x):
         kernels = kernels_for(f"{owner}: model", ModelKernels, objective.model)
         _check.parameters(owner, objective.model, kernels.n_params.py_func(objective.model), x, name="x0")
         _check.data(f"{owner}: MeanLoss", objective.X, objective.y)
+        require_finite(f"{owner}: MeanLoss", "X", objective.X)
+        require_finite(f"{owner}: MeanLoss", "y", objective.y)
         if not objective.X.dtype == objective.y.dtype == x.dtype:
             raise TypeError(
                 f"{owner}: x0 must be of the dtype of MeanLoss's X and y, got {x.dtype}, {objective.X.dtype} and "
@@ -313,9 +340,9 @@ _GUARD = 16  # numbers on both sides of the gradient that is tried
 _UNTOUCHED = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF8DEADBEEF0BAD)}  # NaN that no computation gives
 
 
-def _try(owner, fun, jac, args, x):
+def _try(owner, fun, jac, args, x, compiled):
     """Call the objective once: its value must be a number, its gradient (n,), x left alone, nothing else written."""
-    point, n = x.copy(), x.size
+    point, n, is_real = x.copy(), x.size, _is_number if compiled else _holds_number
     gradient: Any = None
 
     def call(function, *arguments):
@@ -332,7 +359,7 @@ def _try(owner, fun, jac, args, x):
         left = np.flatnonzero(bits[_GUARD : _GUARD + n] == _UNTOUCHED[x.itemsize])
         if (np.delete(bits, np.s_[_GUARD : _GUARD + n]) != _UNTOUCHED[x.itemsize]).any():
             raise ValueError(f"{owner}: fun wrote beyond grad, which has {n} elements as x has; {FORMS}")
-        gave_up = _is_real(value) and not np.isfinite(value)  # before it came to the gradient, perhaps
+        gave_up = is_real(value) and not np.isfinite(value)  # before it came to the gradient, perhaps
         if left.size and np.ndim(value) == 0 and not gave_up:
             raise ValueError(
                 f"{owner}: fun left {left.size} of the {n} elements of grad unwritten (grad[{left[0]}] first); it must "
@@ -347,16 +374,33 @@ def _try(owner, fun, jac, args, x):
         value = call(fun, point, *args)
         if callable(jac):
             gradient = call(jac, point, *args)
-    if not _is_real(value):
+    if not is_real(value):
         raise TypeError(f"{owner}: fun must return a real number, got {_kind(value)}; {FORMS}")
+    coarse = np.asarray(value).dtype
+    if isinstance(jac, str) and coarse.kind == "f" and coarse.itemsize < x.itemsize:
+        raise TypeError(
+            f"{owner}: fun must return {x.dtype} for differences of it in {x.dtype}, got {coarse}, in which they would "
+            f"be lost; give the start in {coarse}"
+        )
     if (jac is True or callable(jac)) and np.shape(gradient) != (n,):
         raise ValueError(f"{owner}: the gradient must have shape ({n},), as x has, got {_kind(gradient)}; {FORMS}")
+    if gradient is not None and np.asarray(gradient).dtype.kind not in "fiu":
+        came = np.asarray(gradient).dtype
+        raise TypeError(f"{owner}: the gradient must hold real numbers, got dtype {came}; {FORMS}")
     if not np.array_equal(point, x, equal_nan=True):
         raise ValueError(f"{owner}: fun must leave x as it is, but wrote into it; {FORMS}")
 
 
-def _is_real(value):
+def _is_number(value):
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _holds_number(value):
+    """Of plain Python's values: whether it is a number, or an array of one (of any library)."""
+    if not hasattr(value, "__array__"):
+        return _is_number(value)
+    array = np.asarray(value)
+    return array.size == 1 and array.dtype.kind in "fiu"
 
 
 def _kind(value):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import _run, _setup, training
+from fastgd import _finite, _run, _setup, training
 
 SGD = fastgd.SGD()
 
@@ -292,8 +292,8 @@ def test_interrupted_in_the_check_of_finite_values(monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return True
 
-    monkeypatch.setattr(_setup, "all_finite", looking)
-    monkeypatch.setattr(_setup, "_PART", 100)
+    monkeypatch.setattr(_finite, "all_finite", looking)
+    monkeypatch.setattr(_finite, "_PART", 100)
     result = fastgd.fit(fastgd.Neuron(3), X, y)
     assert (result.status, result.n_steps) == ("interrupted", 0)
     assert parts == [100] * 4

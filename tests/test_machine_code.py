@@ -15,7 +15,7 @@ from numba.extending import is_jitted
 from user_rules import PlainSGD
 
 import fastgd
-from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, _loop, _setup, gradients, init_state
+from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, _finite, _loop, gradients, init_state
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._simd import machine_vectors
 from fastgd.clipping import adaptive, by_norm
@@ -242,5 +242,5 @@ def test_searches_and_norms(dtype):
     function = llvm_function(norm, (numba.typeof(np.ones(4, dtype)),))
     assert {"fmul", "fadd"} <= vector_operations(function, "double").keys()
     bits = numba.uint32 if dtype == np.float32 else numba.uint64
-    function = llvm_function(_setup.all_finite, (bits[::1], bits))
+    function = llvm_function(_finite.all_finite, (bits[::1], bits))
     assert re.search(r"<\d+ x i(32|64)>", str(function))

@@ -1,6 +1,7 @@
 """`minimize` and `gradient_descent`: trajectories, forms, endings, bad input, interrupts, the disk cache."""
 
 import functools
+import math
 import signal
 import threading
 import time
@@ -345,13 +346,118 @@ def test_not_finite_on_the_way(what):
             return 1 / x[0]
         return np.nan if what == "value" and x[0] < 0.5 else (x**2).sum()
 
-    with pytest.warns(RuntimeWarning, match=r"minimize: not finite: (at step 4 the value was|a step led to x = .inf)"):
+    step = 2 if what == "point" else 4  # 0.8⁴ < 0.5
+    with pytest.warns(RuntimeWarning, match=f"minimize: not finite: at step {step} the value was"):
         result = in_python(fun, [1.0, 2.0], lr=0.1 if what != "point" else 1e308, max_steps=50)
-    assert (result.success, result.status) == (False, 4)
-    if what != "point":
-        assert result.nit == 4  # 0.8⁴ < 0.5
-        np.testing.assert_allclose(result.x, np.array([1, 2]) * 0.8**3)
-        assert np.isfinite(result.jac).all()
+    assert (result.success, result.status, result.nit) == (False, 4, step)
+    np.testing.assert_allclose(result.x, np.array([1, 2]) * 0.8**3 if what != "point" else 1e308)
+    assert np.isfinite(result.jac).all()
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_point_that_is_not_finite_is_not_returned(compile):
+    def fun(x, grad):  # as exp(-x) is at infinity: flat and low
+        value = math.exp(-x[0])
+        grad[0] = -1e10 * value
+        return value
+
+    with pytest.warns(RuntimeWarning, match=r"at step 1 the value was 0 .* at x = \[inf\]; the best point"):
+        result = minimize(fun, [1.0], optimizer=SGD(), lr=1e300, compile=compile)
+    assert (result.status, result.success, result.x[0]) == (4, False, 1)
+    many = fastgd.minimize_many(fun, [[1.0], [2.0]], optimizer=SGD(), lr=1e300, compile=compile)
+    np.testing.assert_array_equal(many.x, [[1], [2]])
+    np.testing.assert_array_equal(many.status, [4, 4])
+
+
+def well(x, grad):
+    """With its minimum at 0, and flat far away."""
+    value = -math.exp(-(x[0] ** 2) / 2)
+    grad[0] = -x[0] * value
+    return value
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_average_does_not_replace_a_flat_point_by_a_steep_one(compile):
+    optimizer = fastgd.Lookahead(SGD(), k=5)
+    result = minimize(well, [1.0], optimizer=optimizer, lr=30.0, compile=compile)
+    assert (result.status, result.nit, result.nfev) == (0, 1, 3)
+    assert abs(result.jac[0]) <= 1e-6
+    result = minimize(well, [1.0], optimizer=optimizer, lr=30.0, max_steps=1, gtol=0, compile=compile)
+    assert (result.status, result.x[0]) == (3, 1)  # the average, and the start
+
+
+def test_rate_of_zero_does_not_converge():
+    warmup = fastgd.PiecewiseTable(times=(0, 5, 6), rates=(0, 0, 0.3))
+    for tolerances in ({"xtol": 1e-3}, {"ftol": 1e-3}):
+        result = in_python(well, [1.0], lr=0, max_steps=20, **tolerances)
+        assert (result.status, result.success) == (3, False)
+        result = in_python(well, [1.0], lr=warmup, max_steps=200, **tolerances)
+        assert result.success
+        assert result.nit > 7
+        assert abs(result.x[0]) < 0.2
+
+
+@pytest.mark.parametrize("optimizer", [fastgd.Accumulate(SGD(), 4), fastgd.EMA(fastgd.Accumulate(SGD(), 4))])
+def test_tolerances_of_steps_are_refused_where_some_steps_change_nothing(optimizer):
+    for name in ("xtol", "ftol"):
+        with pytest.raises(ValueError, match=r"ftol and xtol must be 0 with .*Accumulate.*; use gtol"):
+            in_python(well, [1.0], optimizer=optimizer, **{name: 1e-3})
+    assert minimize(well, [0.5], optimizer=optimizer, lr=0.3, compile=False).success
+
+
+@pytest.mark.parametrize(
+    "array", [lambda value: np.array(value), lambda value: np.array([value]), lambda value: np.array([[value]])]
+)
+def test_plain_python_may_return_an_array_of_one(array):
+    points = []
+
+    def fun(x):
+        points.append(x)
+        return array(np.sum((x - 1) ** 2))
+
+    def jac(x):
+        return 2 * (x - 1)
+
+    forms = ({"jac": jac}, {"jac": "3-point"}, {"jac": True, "fun": lambda x: (fun(x), jac(x))})
+    for form in forms:
+        result = minimize(form.pop("fun", fun), [3.0, 4.0], **form, optimizer=SGD(), lr=0.25, compile=False)
+        assert result.success
+        np.testing.assert_allclose(result.x, 1, atol=1e-6)
+    assert len({id(x) for x in points}) == len(points)  # copies, which it may keep
+    np.testing.assert_array_equal(points[0], [3, 4])
+
+
+def test_numbers_of_steps_in_compiled_code():
+    @fastgd.njit(cache=False)
+    def run(max_steps):
+        return fastgd.gradient_descent(Bowl(), np.ones(2), SGD(), 0.1, max_steps, 0.0).nit
+
+    assert run(np.uint64(3)) == run(3) == run(np.int32(3)) == 3
+    with pytest.raises(TypingError, match="gradient_descent: max_steps must be an integer, got float64"):
+        run(3.5)
+
+
+def test_data_that_are_not_finite_are_named():
+    X, y = np.ones((3, 2)), np.ones(3)
+    X[1, 0] = np.nan
+    for call in (minimize, fastgd.sharpness):
+        with pytest.raises(ValueError, match=rf"{call.__name__}: MeanLoss: X must be finite .* got nan at \[1, 0\]"):
+            call(fastgd.MeanLoss(fastgd.Neuron(2), X, y), np.zeros(3))
+
+
+def test_differences_of_a_coarser_dtype_are_refused():
+    def fun(x):
+        return np.float32(np.sum(x**2))
+
+    with pytest.raises(TypeError, match="fun must return float64 for differences of it in float64, got float32"):
+        minimize(fun, [1.0, 2.0], jac="2-point", compile=False)
+    assert minimize(fun, np.float32([1, 2]), jac="3-point", compile=False, lr=0.25, gtol=1e-2).success
+
+
+def test_complex_gradient_is_refused():
+    for compile in (True, False):
+        with pytest.raises(TypeError, match="the gradient must hold real numbers, got dtype complex128"):
+            minimize(lambda x: (x**2).sum(), [1.0], jac=lambda x: 2j * x, compile=compile)
 
 
 def test_nan_at_once():

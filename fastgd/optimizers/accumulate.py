@@ -89,6 +89,7 @@ register_optimizer(
     update_accumulate,
     eval_accumulate,
     elementwise=lambda optimizer: is_elementwise(optimizer.inner),
+    rests=True,
     inner=Held(OptimizerKernels),
     steps=Range("an integer, 1 or larger", lambda v: v >= 1),
 )

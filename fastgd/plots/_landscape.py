@@ -3,7 +3,6 @@
 import numpy as np
 
 from fastgd import _check, problems
-from fastgd.gradients import value_and_grad
 from fastgd.objectives import checked_args, prepare
 from fastgd.plots import _style
 
@@ -23,15 +22,13 @@ class Landscape:
         self.args, self.n = checked_args(owner, args, compile), n
         self._facts = _facts(objective, n)
         at = np.zeros(n) if self._facts is None else self._facts.start
-        self._function = prepare(owner, objective, jac, self.args, at, compile, forgiving=True).value_and_grad
+        self._objective = prepare(owner, objective, jac, self.args, at, compile, forgiving=True)
 
     def value(self, x):
         """Return the objective at a point; NaN where it raises an arithmetic error or is not defined."""
         x, grads = np.array(x, np.float64), np.empty(self.n)
         try:
-            if isinstance(self._function, tuple):
-                return float(value_and_grad(self._function, x, grads))
-            return float(self._function(x, grads, *self.args))
+            return self._objective.at(x, grads, self.args)
         except (ArithmeticError, ValueError):
             return np.nan
 
