@@ -59,6 +59,57 @@ def test_a_wrong_gradient_is_found():
     assert "DISAGREE" in str(check)
 
 
+class Biased(NamedTuple):
+    """w·x + b under the squared error, the gradient for b being `share` of what it should be."""
+
+    n_features: int
+    share: float = 1.0
+
+
+def add_biased(model, params, X, y, weight, rows, scratch, grads):
+    loss, n = 0.0, model.n_features
+    for r in rows:
+        error = params[n] - y[r]
+        for j in range(n):
+            error += params[j] * X[r, j]
+        loss += error * error
+        for j in range(n):
+            grads[j] += 2 * error * X[r, j]
+        grads[n] += 2 * error * model.share
+    return loss
+
+
+fastgd.register_model(
+    Biased,
+    n_params=lambda model: model.n_features + 1,
+    init_params=lambda model, seed, dtype: np.zeros(model.n_features + 1, dtype),
+    scratch=lambda model, params: params[:0],
+    add_loss_and_grad=add_biased,
+    predict=lambda model, params, X: X @ params[:-1] + params[-1],
+)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("share", [0.0, 0.999, -1.0])
+def test_a_wrong_gradient_of_one_parameter_is_found_whatever_the_size_of_the_others(scale, share):
+    params = np.append(np.array(PARAMS[:3]) / scale, 0.5)
+    assert check_gradient(Biased(3), params, scale * X, Y).passed
+    check = check_gradient(Biased(3, share), params, scale * X, Y)
+    assert not check.passed
+    assert check.worst == 3
+    assert f"parameter 3: {check.analytic[3]:.9g} against" in str(check)
+
+
+@pytest.mark.parametrize("params", [PARAMS, [0.0, 0, 0, 0]])
+def test_large_features_and_targets_are_no_fault(params):
+    """The usual step moves tanh by 0.06 there; the losses' rounding is larger than one ε."""
+    rng = np.random.default_rng(3)
+    assert check_gradient(Neuron(3, "tanh"), np.array(params) / 1e4, 1e4 * X, Y).passed
+    for _ in range(20):
+        rows, y = rng.normal(size=(1000, 3)), 1e7 * rng.normal(size=1000)
+        assert check_gradient(Neuron(3, "identity"), params, rows, y).passed
+
+
 def test_a_gradient_that_vanishes_passes():
     assert check_gradient(Neuron(3, "identity"), np.zeros(4), X, np.zeros(20)).error < 1e-6
 
