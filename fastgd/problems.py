@@ -183,15 +183,31 @@ def rosenbrock_facts(problem, n):
     if n > 2 and a != 1:
         return _known(problem, words, np.empty((0, n)), math.nan, start, (-2, 2))
     x = np.array([a, a * a]) if n == 2 else np.ones(n)
+    eigenvalues = np.linalg.eigvalsh(_rosenbrock_hessian(problem, x))
+    second = _second_minimum(problem, n) if n >= 4 and b > 1 else x
+    if second[0] < 0:  # not of four variables between walls that are not steep
+        words += f"; a second, local minimum near ({second[0]:.2f}, {second[1]:.2f}, ..., {second[-1]:.2f})"
+    return _known(problem, words, [x], 0, start, (-2, 2), eigenvalues[-1], eigenvalues[0])
+
+
+def _second_minimum(problem, n):
+    """Where Newton's method leads from (-1, 1, ..., 1)."""
+    x, gradient = np.ones(n), np.empty(n)
+    x[0] = -1
+    for _ in range(50):
+        rosenbrock.py_func(problem, x, gradient)
+        x -= np.linalg.solve(_rosenbrock_hessian(problem, x), gradient)
+    return x
+
+
+def _rosenbrock_hessian(problem, x):
+    b, n = problem.b, x.size
     hessian = np.zeros((n, n))
     for i in range(n - 1):
         hessian[i, i] += 12 * b * x[i] ** 2 - 4 * b * x[i + 1] + 2
         hessian[i, i + 1] = hessian[i + 1, i] = -4 * b * x[i]
         hessian[i + 1, i + 1] += 2 * b
-    eigenvalues = np.linalg.eigvalsh(hessian)
-    if n >= 4:
-        words += "; a second, local minimum near (-1, 1, ..., 1)"
-    return _known(problem, words, [x], 0, start, (-2, 2), eigenvalues[-1], eigenvalues[0])
+    return hessian
 
 
 _add(Rosenbrock, rosenbrock, rosenbrock_facts, a=finite, b=positive)
@@ -381,7 +397,7 @@ _add(StyblinskiTang, styblinski_tang, styblinski_tang_facts)
 
 
 class LogisticRegression(NamedTuple):
-    """Logistic regression: f(w) = mean over rows of ln(1 + e^-z) + (1 - y)z, z = w·x, plus ½·l2·‖w‖².
+    """Logistic regression: f(w) = mean over rows of ln(1 + e^∓z), - for y = 1, + for 0, z = w·x; plus ½·l2·‖w‖².
 
     Convex, and with l2 > 0 strictly so. Where the classes can be separated and l2 is 0 there is no minimum: the
     weights grow for ever. A column of ones in X gives an intercept. (`Neuron` with `fit` trains by mini-batches.)
@@ -424,33 +440,53 @@ def logistic_regression(problem, x, grads):
         z = 0.0
         for j in range(n):
             z += X[i, j] * x[j]
-        value += (softplus(-z) + (1 - y[i]) * z) / n_rows
-        dL_dz = (sigmoid(z) - y[i]) / n_rows
+        side = 1 - 2 * y[i]
+        value += softplus(side * z) / n_rows
+        dL_dz = side * sigmoid(side * z) / n_rows
         for j in range(n):
             grads[j] += dL_dz * X[i, j]
     return value
 
 
 def logistic_regression_facts(problem, n):
-    """The minimum by Newton's method, there being no closed form; none where it does not converge."""
-    X, y, l2 = problem
-    n_rows, n = X.shape
+    """The minimum by Newton's method, there being no closed form; none where there is none."""
+    n = problem.X.shape[1]
     words = "convex, with l2 > 0 strictly; the curvature is largest near w = 0 and at most ‖X‖²/(4·rows) + l2"
-    w = np.zeros(n)
-    none = _known(problem, words, np.empty((0, n)), math.nan, np.zeros(n), (-5, 5))
-    for _ in range(100):
-        z = X @ w
-        a = 1 / (1 + np.exp(-np.clip(z, -500, 500)))
-        gradient = X.T @ (a - y) / n_rows + l2 * w
-        hessian = (X * (a * (1 - a))[:, None]).T @ X / n_rows + l2 * np.eye(n)
-        eigenvalues = np.linalg.eigvalsh(hessian)
-        if eigenvalues[0] <= 1e-12 * (X * X).mean():
-            return none
-        if abs(gradient).max() < 1e-14 * (1 + abs(X).max()):
-            value = np.mean(np.logaddexp(0, -z) + (1 - y) * z) + 0.5 * l2 * w @ w
-            return _known(problem, words, [w], value, np.zeros(n), (-5, 5), eigenvalues[-1], eigenvalues[0])
-        w = w - np.linalg.solve(hessian, gradient)
-    return none
+    w = _logistic_minimum(problem)
+    if w is None:
+        return _known(problem, words, np.empty((0, n)), math.nan, np.zeros(n), (-5, 5))
+    value, _, hessian = _logistic_derivatives(*problem, w)
+    eigenvalues = np.linalg.eigvalsh(hessian)
+    return _known(problem, words, [w], value, np.zeros(n), (-5, 5), eigenvalues[-1], eigenvalues[0])
+
+
+def _logistic_derivatives(X, y, l2, w):
+    """Value, gradient and Hessian; the penalty l2 may be one number, or one a variable."""
+    side = 1 - 2 * y
+    z = side * (X @ w)
+    value = np.mean(softplus(z)) + 0.5 * (l2 * w) @ w
+    gradient = X.T @ (side * sigmoid(z)) / len(X) + l2 * w
+    hessian = (X * (sigmoid(z) * sigmoid(-z))[:, None]).T @ X / len(X) + np.diag(l2 * np.ones_like(w))
+    return value, gradient, hessian
+
+
+def _logistic_minimum(problem):
+    """Newton's method on columns of mean square 1, with steps that are halved until the value falls."""
+    scale = np.sqrt(np.mean(problem.X**2, axis=0))
+    scale[scale == 0] = 1
+    X, y, l2 = problem.X / scale, problem.y, problem.l2 / scale**2
+    v = np.zeros_like(scale)
+    for _ in range(200):
+        value, gradient, hessian = _logistic_derivatives(X, y, l2, v)
+        if problem.l2 == 0 and np.linalg.eigvalsh(hessian)[0] <= 1e-12:  # flat, or the weights grow for ever
+            return None
+        step = np.linalg.solve(hessian, gradient)
+        if abs(step).max() <= 1e-9 * max(1.0, abs(v).max()):
+            return (v - step) / scale  # of which the error is the square
+        while not _logistic_derivatives(X, y, l2, v - step)[0] < value and abs(step).max() > 1e-12:
+            step /= 2
+        v = v - step
+    return None
 
 
 def _float64(ndim):

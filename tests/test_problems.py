@@ -127,6 +127,34 @@ def test_an_unknown_minimum_is_not_invented():
     assert np.isnan(facts.value)
 
 
+@pytest.mark.parametrize(("b", "n", "second"), [(100, 4, True), (10, 4, False), (10, 5, True), (100, 3, False)])
+def test_the_second_minimum_of_rosenbrock(b, n, second):
+    words = problems.facts(problems.Rosenbrock(b=b), n).description
+    assert ("a second, local minimum near" in words) == second
+    start = np.ones(n)
+    start[0] = -1.0
+    found = fastgd.minimize(
+        problems.Rosenbrock(b=b), start, optimizer=fastgd.SGD(), lr=5e-4, max_steps=10**6, gtol=1e-8
+    )
+    assert (found.x[0] < 0) == second
+    if second:
+        assert f"({found.x[0]:.2f}, {found.x[1]:.2f}, ..., {found.x[-1]:.2f})" in words
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1.0, 1e5, 1e8])
+@pytest.mark.parametrize("separable", [False, True])
+def test_logistic_regression_of_any_scale_has_its_minimum(scale, separable):
+    rng = np.random.default_rng(0)
+    X = scale * rng.normal(size=(60, 3))
+    y = np.where(X[:, 0] > 0 if separable else rng.random(60) < 0.5, 1.0, 0.0)
+    problem, grads = problems.LogisticRegression(X, y, l2=1e-6), np.empty(3)
+    facts = problems.facts(problem, 3)
+    assert fastgd.value_and_grad(problem, facts.minima[0], grads) == pytest.approx(facts.value, rel=1e-12)
+    np.testing.assert_allclose(grads / scale, 0, atol=1e-14 * min(1, facts.value / 1e-3))
+    without = problems.facts(problem._replace(l2=0.0), 3)
+    assert len(without.minima) == (0 if separable else 1)
+
+
 def test_the_gallery_is_found_in_compiled_code_at_its_first_use(python):
     code = "import numba, fastgd; print(numba.njit(lambda: fastgd.problems.Rosenbrock().b)())"
     assert python("-c", code).stdout.split() == ["100.0"]
