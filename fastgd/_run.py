@@ -32,6 +32,7 @@ class Checkpoint(NamedTuple):
     arrays: list  # those of `Run.arrays`
     history: np.ndarray
     watch: Any
+    first_loss: float  # of the first batch, before any step; NaN of a single row
 
 
 class Run:
@@ -94,6 +95,11 @@ class Run:
     def losses(self):
         """The mean losses of the completed steps, as far as they are recorded; NaN for batches without weight."""
         return self.position.losses[: self.step]
+
+    @property
+    def first_loss(self):
+        """The mean loss of the first batch, if it is recorded."""
+        return float(self.losses[0]) if self.losses.size else math.nan
 
     def advance(self, seconds, last_epoch):
         """Run one chunk of about so many seconds; return the loop's status.

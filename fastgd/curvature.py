@@ -62,8 +62,9 @@ def sharpness(
     (Where the curvature itself changes over so short a distance, scale the variables first.) Gradient descent on a
     quadratic is stable below the rate 2 / λ_max, and on anything else near a minimum; above it the steps grow along the
     eigenvector. Where the eigenvalue of largest size is negative, the iteration goes on at right angles to its
-    eigenvector; where several are, or are of one size, with H shifted by that size. Then the smallest eigenvalue is sought in the same way, and `probes` random
-    directions are tried: a curvature below 0 shows that the function is not convex, its absence shows nothing.
+    eigenvector; where several are, or are of one size, with H shifted by that size. Then the smallest eigenvalue is
+    sought in the same way, and `probes` random directions are tried: a curvature below 0 shows that the function is
+    not convex, its absence shows nothing.
 
     Parameters
     ----------

@@ -44,8 +44,11 @@ _FLAT = 0.01  # of the first loss: a change that is none
 # |g|² / loss is 2λ on a bowl. A sigmoid or tanh that saturates multiplies g by its derivative: here 0.03 or
 # less.
 _SATURATED = 1e-3
-_DEAD = 1e-12  # the same, where not even the noise from batch to batch is left
+_DEAD = 1e-8  # the same, where not even the noise from batch to batch is left (of a working neuron: 1e-4 and more)
 _ROUNDING = 1e-6  # of the first loss: as good as none
+# The first epoch's mean, above twice the loss before any step (by the first batch, if it has as many rows): the steps
+# have raised it. A run that then ends far below where it began has got over that.
+_ROWS_TO_TELL, _RAISED, _FAR_BELOW = 64, 2, 0.5
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class _Record:
     slope: float = math.nan  # the gradient's norm at the end, where `norm` is only in proportion to it
     true_norm: bool = True
     val_loss: np.ndarray | None = None
+    before: float = math.nan  # the loss before any step
     diverged: bool = False
     at_zero: bool = False  # ended since the gradient reached zero
     n_steps: int = 1
@@ -138,9 +142,11 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     On a quadratic a step multiplies the error along an eigenvector by 1 - lr·λ. So the loss is the same at 0.1/λ and at
     1.9/λ, and the cosine of successive gradients is 1 at the one, -1 at the other. In this order:
 
-    1. *too large: diverged*: the loss is not finite, or ends above where it began, or grows while gradients alternate.
+    1. *too large: diverged*: the loss is not finite, or ends above where it began (before any step, by the first batch
+       of 64 rows or more of a `fit`), or grows while gradients alternate.
     2. *just right*: the run ended since the gradient reached zero (*stuck* if it had moved nowhere by then).
-    3. *too large: oscillating*: the mean cosine is below -0.6 and the gradient shrinks by less than 0.3 a step.
+    3. *too large: oscillating*: the mean cosine is below -0.6 and the gradient shrinks by less than 0.3 a step; or the
+       first steps raised the loss to more than twice, and it ended at more than half of what it was before.
        With noise of variance σ² in the gradient, plain descent comes to rest at a cosine of -lr·λ/2.
     4. *stuck*: the loss is flat from the start and |g|² is below a thousandth of it; *too small* where it is not.
     5. *too small*: between the third and the last quarter the loss fell by more than 2 % of its fall, and by more than
@@ -226,6 +232,8 @@ def _record(owner, result):
         run.optimizer, run.n_params, run.n_steps = result.checkpoint.optimizer, result.params.size, result.n_steps
         run.sequential = plan.order == SEQUENTIAL
         run.freedom = min(plan.batch_size, run.n_params)
+        if plan.batch_size >= _ROWS_TO_TELL:
+            run.before = result.checkpoint.first_loss
         waited = watch.tol is not None and watch.waited >= watch.patience
         run.at_zero = result.status == "converged" and plan.gtol >= 0 and not waited
     return run
@@ -316,6 +324,12 @@ def _judge(run):
         said = [f"the loss rose from {loss.min():.4g} to {loss[-1]:.4g} (it began at {first:.4g})"]
         return DIVERGED, said + ([_overshot(cosine)] if alternates else []), _MUCH_SMALLER, None
 
+    if first > _RAISED * run.before and last > _FAR_BELOW * run.before:
+        said = [
+            f"before any step the loss was {run.before:.4g}; the mean of the first epoch is {first:.4g}: the first "
+            f"steps raised it, and it ended at {loss[-1]:.4g}"
+        ]
+        return (DIVERGED, said, _MUCH_SMALLER, None) if last > run.before else (OSCILLATING, said, _SMALLER, None)
     if _oscillates(run):
         return OSCILLATING, [_overshot(cosine), _went(first, last, run)], _SMALLER, None
 

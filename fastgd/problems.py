@@ -455,7 +455,7 @@ def logistic_regression_facts(problem, n):
     w = _logistic_minimum(problem)
     if w is None:
         return _known(problem, words, np.empty((0, n)), math.nan, np.zeros(n), (-5, 5))
-    value, _, hessian = _logistic_derivatives(*problem, w)
+    value, _, hessian = _logistic_derivatives(problem.X, problem.y, problem.l2, w)
     eigenvalues = np.linalg.eigvalsh(hessian)
     return _known(problem, words, [w], value, np.zeros(n), (-5, 5), eigenvalues[-1], eigenvalues[0])
 

@@ -8,6 +8,7 @@ import pytest
 from fastgd import SGD, Adam, Momentum, Nesterov, Neuron, diagnose, fit, minimize, sweep
 from fastgd.diagnosis import VERDICTS
 from fastgd.problems import Bowl
+from fastgd.tables import find_scaling, load_breast_cancer, standardize
 
 SMALL, RIGHT, SWINGS, DIVERGED, STUCK, NOISY = VERDICTS[:6]
 
@@ -168,6 +169,28 @@ def test_a_neuron_that_its_steps_have_saturated_is_stuck(lr):
     found = diagnose(fit(Neuron(4), X, X.sum(1) > 0, optimizer=Adam(), lr=lr, epochs=40))
     assert found.verdict == "stuck"
     assert "no batch has a gradient left" in found.evidence[0]
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), Momentum(), Adam()], ids=["SGD", "Momentum", "Adam"])
+def test_an_epoch_of_steps_that_are_far_too_large_hides_where_the_loss_began(optimizer):
+    """The history begins with the mean of the first epoch, from which it falls; before any step it was ln 2."""
+    table = load_breast_cancer()
+    X = standardize(table.X, find_scaling(table.X))
+    model = Neuron(X.shape[1], loss="binary_cross_entropy")
+    right = {"SGD": 1.0, "Momentum": 0.1, "Adam": 0.1}[type(optimizer).__name__]
+    for epochs in (10, 40):
+        found = diagnose(fit(model, X, table.y, optimizer=optimizer, lr=1e3, epochs=epochs))
+        assert found.verdict == DIVERGED
+        assert "before any step the loss was 0.6" in found.evidence[0]
+        assert diagnose(fit(model, X, table.y, optimizer=optimizer, lr=right, epochs=epochs)).verdict in (SMALL, RIGHT)
+
+
+def test_the_loss_before_any_step_goes_on_with_a_run():
+    X = np.random.default_rng(0).normal(size=(640, 4))
+    model = Neuron(4, loss="binary_cross_entropy")
+    whole = fit(model, X, X.sum(1) > 0, lr=1e3, epochs=4)
+    part = fit(model, X, X.sum(1) > 0, lr=1e3, epochs=2)
+    assert str(diagnose(fit(model, X, X.sum(1) > 0, lr=1e3, epochs=4, resume=part))) == str(diagnose(whole))
 
 
 def test_no_loss_at_all_is_just_right():
