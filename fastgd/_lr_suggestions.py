@@ -19,6 +19,7 @@ _ROUNDING = 1e-6  # of the loss: what rounding may do
 _EDGE = 0.1  # of a fall's depth, at its beginning: not counted as part of it
 _MEDIAN = 5  # losses of which the median is taken
 _INTERVAL = 0.15  # of the points: the interval that slides
+_PLACES = 100  # in half a window, at which the slope of its line is computed: a window is a tenth of all points
 _ALIKE = 0.1  # slopes that differ by no more than this part of the steepest one
 _FALLING = 0.25  # of the steepest slope, from which an interval falls
 
@@ -165,13 +166,14 @@ class _Fall:
 
     def _slopes(self):
         """The slope at each point against the logarithm of the rate: of the straight line through those around it."""
-        half = max(1, self._width // 2)
-        x, slopes = np.log10(self.lrs), np.empty(self.lrs.size)
-        for k in range(self.lrs.size):
+        n, half, x = self.lrs.size, max(1, self._width // 2), np.log10(self.lrs)
+        places = np.append(np.arange(0, n - 1, max(1, half // _PLACES)), n - 1)
+        slopes = np.empty(places.size)
+        for i, k in enumerate(places):
             around = slice(max(0, k - half), k + half + 1)
             dx = x[around] - x[around].mean()
-            slopes[k] = dx @ self.curve[around] / (dx @ dx)
-        return slopes
+            slopes[i] = dx @ self.curve[around] / (dx @ dx)
+        return np.interp(np.arange(n), places, slopes)
 
     def steepest(self):
         """The rate at which the loss falls fastest."""

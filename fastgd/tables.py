@@ -252,7 +252,7 @@ def find_scaling(X, names=None):
     Raises
     ------
     ValueError
-        If a feature is too large for its standard deviation to be a float64.
+        If a feature holds numbers whose differences no float64 holds.
 
     Examples
     --------
@@ -267,18 +267,20 @@ def find_scaling(X, names=None):
            [ 1.,  0.]])
     """
     X = _check.array("find_scaling", "X", X, 2)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = X.mean(axis=0, dtype=np.float64)
-        scale = X.std(axis=0, dtype=np.float64)
-    # The mean of equal numbers is rounded, and their computed deviation need not be 0.
-    constant = X.max(axis=0) == X.min(axis=0)
-    mean = np.where(constant, X[0], mean)
-    scale = np.where(constant | (scale == 0), 1.0, scale)
-    if not np.isfinite(scale).all():
-        j = np.argmin(np.isfinite(scale))
+    highest, lowest = X.max(axis=0).astype(np.float64), X.min(axis=0).astype(np.float64)
+    with np.errstate(over="ignore"):
+        too_large = np.isinf(highest - lowest)
+    if too_large.any():
+        j = np.argmax(too_large)
         name = j if names is None else repr(names[j])
         raise ValueError(f"find_scaling: column {name} holds numbers too large to standardise")
-    return Scaling(mean, scale)
+    # By a power of two to numbers of size 1, whose squares neither overflow nor vanish: it changes no bit of theirs.
+    _, exponent = np.frexp(np.maximum(abs(highest), abs(lowest)))
+    unit = np.ldexp(X.astype(np.float64), -exponent)
+    mean, scale = np.ldexp(unit.mean(axis=0), exponent), np.ldexp(unit.std(axis=0), exponent)
+    # The mean of equal numbers is rounded, and their computed deviation need not be 0.
+    constant = highest == lowest
+    return Scaling(np.where(constant, X[0], mean), np.where(constant | (scale == 0), 1.0, scale))
 
 
 def standardize(X, scaling):

@@ -421,6 +421,13 @@ def test_constant_features_are_only_shifted(value):
     np.testing.assert_array_equal(standardize(X, scaling)[:, 0], 0)
 
 
+@pytest.mark.parametrize("size", [1e-310, 1e-200, 1e200, 5e307])
+def test_features_whose_squares_are_no_numbers(size):
+    X = size * np.random.default_rng(0).uniform(-1, 1, (100, 1))
+    Z = standardize(X, find_scaling(X))
+    np.testing.assert_allclose([Z.mean(), Z.std()], [0, 1], atol=1e-11)
+
+
 def test_features_too_large_to_standardise_are_named():
     with pytest.raises(ValueError, match="column 'b' holds numbers too large to standardise"):
-        find_scaling(np.array([[0, 1e200], [1, -1e200]]), ["a", "b"])
+        find_scaling(np.array([[0, 1e308], [1, -1e308]]), ["a", "b"])
