@@ -292,9 +292,18 @@ def _params_to_go_on_from(resume, params, model):
         raise ValueError("fit: params and resume do not go together")
     if not isinstance(resume, FitResult):
         raise TypeError(f"fit: resume must be a FitResult, got {type(resume).__name__}")
-    if type(resume.model) is not type(model) or resume.model != model:
+    if not _is_same(resume.model, model):
         raise ValueError(f"fit: to resume, the model must be what it was, {resume.model}, got {model}")
     return resume.checkpoint.arrays[0]
+
+
+def _is_same(was, now):
+    """Whether two things are of one type, with the same numbers and things in them."""
+    if type(was) is not type(now):
+        return False
+    if isinstance(was, tuple):
+        return len(was) == len(now) and all(map(_is_same, was, now))
+    return was == now
 
 
 def _go_on(run, resume, watch):
@@ -309,7 +318,7 @@ def _go_on(run, resume, watch):
         "seed": (before.plan.seed, run.plan.seed),
     }
     for name, (was, now) in same.items():
-        if type(was) is not type(now) or was != now:
+        if not _is_same(was, now):
             raise ValueError(f"fit: to resume, {name} must be what it was, {was!r}, got {now!r}")
     run.restore(before.arrays)
     run.append_history(before.history)

@@ -1,5 +1,6 @@
 """`update`: one step of an optimiser; from Python with its arguments checked, and on several threads if asked for."""
 
+import hashlib
 import itertools
 import threading
 from collections.abc import Callable
@@ -62,15 +63,17 @@ def update(optimizer, lr, grads, state, params, threads=1):
     >>> params
     array([3.2])
     """
+    if type(lr) is not float:
+        lr = _check.number("update", "lr", lr, _check.nonnegative)
     shares = 1 if type(threads) is int and threads == 1 else _shares(optimizer, params, threads)
-    if shares == 1 and type(lr) is float:
+    if shares == 1:
         way = _ways_in.get(id(state))
         if (
             way is not None
             and way.optimizer is optimizer
-            and type(grads) is np.ndarray
-            and grads.dtype is way.dtype
-            and _is_plain(params, way.dtype)
+            and _is_vector(grads, way.dtype)
+            and _is_vector(params, way.dtype)
+            and params.flags.carray
             and way.call(optimizer, lr, grads, state, params, _known) == _DONE
         ):
             return
@@ -83,7 +86,7 @@ def update(optimizer, lr, grads, state, params, threads=1):
         except ValueError:  # the rule's own, or Numba's, which has no type for an empty list
             _require_fitting(optimizer, grads, state, params)
             raise
-    lr = _check.number("update", "lr", lr, _check.nonnegative)
+    _check.number("update", "lr", lr, _check.nonnegative)
     if shares > 1 and _known_to_fit(optimizer, lr, grads, state, params):
         _update_side_by_side(optimizer, lr, grads, state, params, shares)
         return
@@ -131,8 +134,8 @@ class _WayIn(NamedTuple):
 _ways_in: dict[int, _WayIn] = {}  # by the identity of the state
 
 
-def _is_plain(params, dtype):
-    return type(params) is np.ndarray and params.dtype is dtype and params.flags.carray
+def _is_vector(array, dtype):
+    return type(array) is np.ndarray and array.dtype is dtype and array.ndim == 1
 
 
 @kernel(merge=True)
@@ -191,10 +194,11 @@ def _mixed(number, value):
 
 @intrinsic
 def facts(typing_context, value):
-    """What decides whether a nested tuple fits: its numbers, and its arrays' shapes, strides and alignment."""
+    """What decides whether a nested tuple fits: its types, its numbers, its arrays' shapes, strides and alignment."""
+    digest = hashlib.blake2b(_told(value).encode(), digest_size=8).digest()
 
     def emit(context, builder, signature, arguments):
-        parts, misaligned = [], ir.Constant(_U64, 0)
+        parts, misaligned = [ir.Constant(_U64, int.from_bytes(digest))], ir.Constant(_U64, 0)
         for kind, leaf in _leaves(builder, value, arguments[0]):
             if isinstance(kind, types.Array):
                 array = context.make_array(kind)(context, builder, leaf)
@@ -209,7 +213,7 @@ def facts(typing_context, value):
         return context.make_tuple(builder, signature.return_type, [*parts, misaligned])
 
     count = sum(2 * kind.ndim if isinstance(kind, types.Array) else 1 for kind in _leaf_kinds(value))
-    return types.UniTuple(types.uint64, count + 1)(value), emit
+    return types.UniTuple(types.uint64, count + 2)(value), emit
 
 
 @intrinsic
@@ -231,6 +235,14 @@ def places(typing_context, value):
 
 
 _U64 = ir.IntType(64)
+
+
+def _told(kind):
+    """A Numba type in words that tell it from any other, in every process."""
+    if not isinstance(kind, types.BaseTuple):
+        return str(kind)
+    cls = getattr(kind, "instance_class", tuple)
+    return f"{cls.__module__}.{cls.__qualname__}({', '.join(map(_told, kind.types))})"
 
 
 def _leaf_kinds(kind):

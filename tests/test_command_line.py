@@ -403,6 +403,16 @@ def test_predict_refuses_other_tables(run, model, tmp_path, content, words):
     assert_error(run("predict", model(), tmp_path / "new.csv"), words)
 
 
+def test_predict_has_no_class_for_numbers_beyond_the_model_s(run, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2)).astype(np.float32)
+    np.save(tmp_path / "data.npy", np.c_[X, X[:, 0] > 0].astype(np.float32))
+    run("train", tmp_path / "data.npy", "--save", tmp_path / "model.npz", "--epochs", "1")
+    (tmp_path / "large.csv").write_text("1,2\n1,1e300\n")
+    words = "row 2, column 'column_1': 1e+300 is too large for the model, in float32"
+    assert_error(run("predict", tmp_path / "model.npz", tmp_path / "large.csv"), words)
+
+
 def test_predict_refuses_files_that_are_not_there(run, model, tmp_path):
     (tmp_path / "new.csv").write_text("weight,age\n150,4\n")
     assert_error(run("predict", tmp_path / "none.npz", tmp_path / "new.csv"), "none.npz: No such file")

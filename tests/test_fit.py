@@ -515,6 +515,13 @@ def test_going_on_with_something_else(change, message):
         fastgd.fit(**{**arguments, **change}, epochs=2, resume=part)
 
 
+def test_going_on_with_another_method_of_the_same_numbers_inside_a_wrapper():
+    model, X, y = fastgd.Neuron(3), np.ones((30, 3)), np.ones(30)
+    result = fastgd.fit(model, X, y, optimizer=fastgd.EMA(fastgd.Adam(weight_decay=0.1)), epochs=1)
+    with pytest.raises(ValueError, match=r"to resume, optimizer must be what it was, EMA\(.*Adam\(.*got EMA\(.*AdamW"):
+        fastgd.fit(model, X, y, optimizer=fastgd.EMA(fastgd.AdamW(weight_decay=0.1)), epochs=2, resume=result)
+
+
 def test_going_on_with_another_clipping_rule():
     """What is given to the run that goes on holds from there: plain steps, then clipped ones."""
     X, y = table(40, 3)

@@ -488,3 +488,20 @@ def test_processes_and_a_program_that_ends(tmp_path):
     assert all(line.endswith(" True") for line in told), told
     assert {line.split()[0] for line in told} >= {"parent", "spawn", "late"}
     assert ("forked True" in told) == ("fork True" in told) == hasattr(os, "fork")
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, None])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_row_of_weight_0_adds_nothing_even_where_its_loss_overflows(batch_size, dtype):
+    model, X = fastgd.Neuron(3, "identity"), np.random.default_rng(0).normal(size=(40, 3)).astype(dtype)
+    y, weight = X[:, 0] > 0, np.ones(40)
+    weight[7] = 0
+    arguments = {"sample_weight": weight, "order": "sequential", "epochs": 2, "batch_size": batch_size}
+    expected = fastgd.fit(model, X, y, **arguments)
+    X[7] = 1e30 if dtype == np.float32 else 1e200
+    result = fastgd.fit(model, X, y, **arguments)
+    assert result.status == "max_epochs"
+    np.testing.assert_array_equal(result.params, expected.params)
+    many = fastgd.sweep(model, X, y, lrs=[1e-3], **arguments)
+    assert many.status.tolist() == ["max_epochs"]
+    np.testing.assert_allclose(many.params[0], expected.params, rtol=1e-5)

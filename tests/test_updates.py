@@ -2,6 +2,7 @@
 
 import gc
 import re
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -241,6 +242,61 @@ def test_a_rule_that_does_not_say_that_it_is_elementwise_takes_one_thread(shared
     update(optimizer, 0.5, np.ones(5000), state, params, threads=2)
     np.testing.assert_array_equal(params, 0.5)
     np.testing.assert_array_equal(state.mean, 0.5)
+
+
+@pytest.mark.parametrize("shape", [(), (3, 1), (1, 3), (3, *[1] * 11), (3, *[1] * 40)])
+def test_only_vectors_are_handed_to_compiled_code(shape):
+    """Whose way in, past the dispatcher, would write all sizes of an array into the room for one."""
+    params, grads, optimizer = np.ones(3), np.ones(3), SGD()
+    state = init_state(optimizer, params)
+    update(optimizer, 0.1, grads, state, params)
+    other = np.ones(shape)
+    with pytest.raises(ValueError, match="update: grads must be a contiguous array of the shape of params"):
+        update(optimizer, 0.1, other, state, params)
+    with pytest.raises(ValueError, match="update: params must be a 1-D, contiguous, writable array"):
+        update(optimizer, 0.1, grads, state, other)
+
+
+@pytest.mark.parametrize("lr", [np.float64(0.25), np.float32(0.25), 1, np.int64(1)], ids=lambda lr: type(lr).__name__)
+def test_rates_of_any_kind_are_numbers(lr, monkeypatch):
+    params, optimizer = np.ones(3), Momentum()
+    state = init_state(optimizer, params)
+    update(optimizer, lr, np.ones(3), state, params)
+    np.testing.assert_array_equal(params, 1 - float(lr))
+    monkeypatch.setattr(updates, "_require_fitting", None)  # which takes its time, and is for what was not seen before
+    update(optimizer, lr, np.ones(3), state, params)
+    np.testing.assert_allclose(params, 1 - 2.9 * float(lr))
+
+
+class Short(NamedTuple):
+    """A rule whose state has `size` numbers. `Long`, of the same fields, has a thousand times as many."""
+
+    size: int
+
+
+class Long(NamedTuple):
+    size: int
+
+
+class SizeState(NamedTuple):
+    room: np.ndarray
+
+
+def fill(optimizer, lr, grads, state, params):
+    state.room[:] = lr
+
+
+fastgd.register_optimizer(Short, lambda optimizer, params: SizeState(np.zeros(optimizer.size)), fill)
+fastgd.register_optimizer(Long, lambda optimizer, params: SizeState(np.zeros(1000 * optimizer.size)), fill)
+
+
+def test_what_fits_one_type_is_not_taken_to_fit_another():
+    params, grads = np.ones(3), np.ones(3)
+    update(Long(3), 0.1, grads, init_state(Long(3), params), params)
+    state = init_state(Short(2), params)
+    update(Short(2), 0.1, grads, state, params)
+    with pytest.raises(ValueError, match=r"state.room must be .* of shape \(2000,\), got shape \(2,\)"):
+        update(Long(2), 0.1, grads, state, params)
 
 
 def test_threads_of_a_program_update_side_by_side():

@@ -4,6 +4,8 @@ import contextlib
 import csv
 import sys
 
+import numpy as np
+
 import fastgd
 from fastgd.activations import ACTIVATIONS
 from fastgd.commands import _saved_model
@@ -22,7 +24,17 @@ def run(arguments):
     """Write a line for each row: the output, and the class where there are two."""
     model, params, scaling, columns = _saved_model.load(arguments.model)
     X, y = read_matching(arguments.data, columns)
-    outputs = fastgd.predict(model, params, standardize(X, scaling).astype(params.dtype))
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = standardize(X, scaling).astype(params.dtype)
+    outputs = fastgd.predict(model, params, rows)
+    wrong = np.flatnonzero(~(np.isfinite(rows).all(axis=1) & np.isfinite(outputs)))
+    if wrong.size:
+        row = wrong[0]
+        j = int(np.argmax(np.where(np.isfinite(rows[row]), abs(rows[row]), np.inf)))
+        raise ValueError(
+            f"{arguments.data}: row {row + 1}, column {columns.feature_names[j]!r}: {X[row, j]:g} is too large for the "
+            f"model, in {params.dtype}"
+        )
     with _open_output(arguments.output) as file:
         writer = csv.writer(file, lineterminator="\n")
         if columns.class_names:

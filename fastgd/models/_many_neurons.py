@@ -9,7 +9,7 @@ from fastgd._lanes import add_up_rows, add_weighted_rows_of_many, dot_rows_with_
 from fastgd._simd import TILE, locate_rows
 from fastgd.activations import IDENTITY, SIGMOID, TANH
 from fastgd.losses import BINARY_CROSS_ENTROPY, MSE
-from fastgd.models._output import loss_and_delta
+from fastgd.models._output import loss_and_delta, times_weight
 
 GROUP = 64  # rows whose forward halves are done before the first backward half
 _TILE = np.uint64(TILE)
@@ -46,8 +46,8 @@ def many_losses_and_deltas_with(activation, loss, y, weight, rows, first, count,
                 row_weight = weight[row]
                 for lane in range(_TILE):
                     L, delta = loss_and_delta(activation, loss, numbers[place + lane], target)
-                    numbers[place + lane] = delta * row_weight
-                    numbers[loss_place + lane] += L * row_weight
+                    numbers[place + lane] = times_weight(delta, row_weight)
+                    numbers[loss_place + lane] += times_weight(L, row_weight)
             else:
                 for lane in range(_TILE):
                     L, delta = loss_and_delta(activation, loss, numbers[place + lane], target)

@@ -24,3 +24,9 @@ def delta_of_row(activation, loss, z, y):
         return a - y, z
     L, dL_da = squared_error(a, y)
     return dL_da if activation == IDENTITY else dL_da * derivative(activation, a), L
+
+
+@kernel(merge=True)
+def times_weight(value, weight):
+    """What a row adds to a sum: nothing where its weight is 0, even if its own value is not finite."""
+    return value * weight if weight != 0 else type(value)(0)

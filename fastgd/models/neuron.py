@@ -21,7 +21,7 @@ from fastgd._simd import (
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, cross_entropy_from_logit, squared_error
 from fastgd.models._many_neurons import add_losses_and_grads_of_many, scratch_of_many
-from fastgd.models._output import delta_of_row, loss_and_delta
+from fastgd.models._output import delta_of_row, loss_and_delta, times_weight
 
 
 class Neuron(NamedTuple):
@@ -118,8 +118,8 @@ def init_params(model, seed, dtype):
 def losses_and_deltas_with(activation, loss, b, count, lanes):
     for r in range(count):
         L, delta = loss_and_delta(activation, loss, lanes[Z + r] + b, lanes[TARGET + r])
-        lanes[DELTA + r] = delta * lanes[WEIGHT + r]
-        lanes[LOSS + r] = L * lanes[WEIGHT + r]
+        lanes[DELTA + r] = times_weight(delta, lanes[WEIGHT + r])
+        lanes[LOSS + r] = times_weight(L, lanes[WEIGHT + r])
 
 
 @kernel(merge=True)
@@ -210,8 +210,8 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
     while first < n_rows:
         row = np.uint64(rows[first])
         L, delta = loss_and_delta(model.activation, model.loss, dot_row(X, row, params) + b, y[row])
-        delta *= weight[row]
-        loss += L * weight[row]
+        delta = times_weight(delta, weight[row])
+        loss += times_weight(L, weight[row])
         db += delta
         add_weighted_row(X, row, delta, sums)
         first += np.uint64(1)
