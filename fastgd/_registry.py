@@ -7,6 +7,7 @@ inside `@njit`.
 
 import functools
 import typing
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -340,9 +341,9 @@ def kernels_for(verb, kind, thing):
         named: typing.Any = thing
         fields = "" if len(named._field_defaults) == len(named._fields) else "..."
         raise TypeError(
-            f"{verb}: expected {what}, got the class {thing.__name__} itself; write {thing.__name__}({fields})"
+            f"{verb}: expected {what}, got the class {_plain_name(thing)} itself; write {_plain_name(thing)}({fields})"
         )
-    name = thing if isinstance(thing, types.Type) else cls.__name__
+    name = thing if isinstance(thing, types.Type) else _plain_name(cls)
     raise TypeError(f"{verb}: expected {what}, got {name}, which is not registered as one (see {how})")
 
 
@@ -360,8 +361,8 @@ class Held(NamedTuple):
 def registered(kind):
     """The types of the package that are registered as such and have a default for every field, by name."""
     return {
-        cls.__name__: cls
-        for cls, kernels in sorted(_registered.items(), key=lambda item: item[0].__name__)
+        cls.__qualname__: cls
+        for cls, kernels in sorted(_registered.items(), key=lambda item: item[0].__qualname__)
         if isinstance(kernels, kind)
         and cls.__module__.startswith("fastgd.")
         and cls._fields == tuple(cls._field_defaults)
@@ -376,25 +377,62 @@ def _register(cls: typing.Any, kernels, ranges, check=None):
     if not (isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")):
         raise TypeError(f"expected a NamedTuple class to register, got {cls!r}")
     if cls in _registered:
-        raise TypeError(f"{cls.__name__} is registered already")
+        raise TypeError(f"{_plain_name(cls)} is registered already")
     unknown = set(ranges) - set(cls._fields)
     if unknown:
-        raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}; its fields: {cls._fields}")
+        raise TypeError(f"{_plain_name(cls)} has no field {', '.join(sorted(unknown))}; its fields: {cls._fields}")
     fields = [_Field(cls, name, ranges.get(name)) for name in cls._fields]
     written = getattr(cls, "_field_defaults", {})
     defaults = {field.name: field.convert(written[field.name]) for field in fields if field.name in written}
     _check_on_construction(cls, fields, check)
     _construct_in_compiled_code(cls, fields, defaults)
+    tell_apart(cls)
     _registered[cls] = kernels
     # What compiled code is made from; the functions that stay Python's are none of it.
     _jit.kernels_of[cls] = tuple(part for part in kernels if is_jitted(part) or isinstance(part, bool))
+
+
+_told_apart: weakref.WeakSet = weakref.WeakSet()
+_names: set[tuple] = set()  # with their fields, of the classes told apart
+
+
+def tell_apart(cls):
+    """Give a NamedTuple class a `__name__` of its own, if another has the same name and fields.
+
+    Numba's dispatcher knows a named tuple by the ASCII of these and by the types in it (so that it need not call
+    `typeof`): a class that a notebook's cell has defined anew, or one with the name of a built-in one, would run the
+    machine code of the first. Its `__qualname__`, and how it prints itself, stay.
+    """
+    if cls in _told_apart:
+        return
+    plain, count = cls.__name__, 1
+    while (cls.__name__.encode("ascii", "ignore"), *cls._fields) in _names:
+        count += 1
+        cls.__name__ = f"{plain}_{count}"
+    _names.add((cls.__name__.encode("ascii", "ignore"), *cls._fields))
+    _told_apart.add(cls)
+
+
+def _plain_name(cls):
+    """The name that a class was written with."""
+    return cls.__qualname__.rpartition(".")[2]
+
+
+def with_classes_told_apart(value):
+    """Return a value after a look at the named tuples in it, which are not registered."""
+    if isinstance(value, tuple):
+        if hasattr(value, "_fields"):
+            tell_apart(type(value))
+        for part in value:
+            with_classes_told_apart(part)
+    return value
 
 
 class _Field:
     """One field of a registered type: how its values are checked, and which Numba type holds them."""
 
     def __init__(self, cls, name, within):
-        self.owner, self.name, self.within = cls.__name__, name, within
+        self.owner, self.name, self.within = _plain_name(cls), name, within
         annotation = typing.get_type_hints(cls).get(name)
         self.numba_type = {float: types.float64, int: types.int64, bool: types.boolean}.get(annotation or object)
         if isinstance(within, _check.OneOf):
@@ -435,7 +473,7 @@ def _with_floats(kind):
 
 
 def _check_on_construction(cls, fields, check):
-    plain_new = cls.__new__
+    plain_new, name = cls.__new__, _plain_name(cls)
 
     def checked_new(klass, *args, **kwargs):
         given = plain_new(klass, *args, **kwargs)
@@ -449,7 +487,7 @@ def _check_on_construction(cls, fields, check):
 
     def shown(self):
         parts = (f"{field.name}={field.shown(value)}" for field, value in zip(fields, self, strict=True))
-        return f"{cls.__name__}({', '.join(parts)})"
+        return f"{name}({', '.join(parts)})"
 
     functools.update_wrapper(checked_new, plain_new)  # the signature that help() and editors show
     cls.__new__, cls._replace, cls.__repr__ = checked_new, replace, shown
@@ -498,7 +536,7 @@ def _construct_in_compiled_code(cls, fields, defaults):
             except ValueError as error:
                 raise TypingError(str(error)) from None
         if isinstance(field.within, _check.OneOf) and not isinstance(given[field.name], types.Integer):
-            raise TypingError(f"{cls.__name__}: inside compiled code {field.name} must be a name written out")
+            raise TypingError(f"{_plain_name(cls)}: inside compiled code {field.name} must be a name written out")
         return given[field.name]
 
     class Constructor(AbstractTemplate):
@@ -508,7 +546,7 @@ def _construct_in_compiled_code(cls, fields, defaults):
             try:
                 given = python_signature.bind(*args, **kws).arguments
             except TypeError as error:
-                raise TypingError(f"{cls.__name__}: {error}") from None
+                raise TypingError(f"{_plain_name(cls)}: {error}") from None
             arguments = [argument_type(self.context, field, given) for field in fields]
             result = types.BaseTuple.from_types(
                 [field.type_in_compiled_code(kind) for field, kind in zip(fields, arguments, strict=True)], cls

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastgd._check import unmasked
-from fastgd._registry import OptimizerKernels, kernels_for
+from fastgd._registry import OptimizerKernels, kernels_for, with_classes_told_apart
 
 
 def require_fitting(owner, optimizer, state, params, name, vector):
@@ -12,7 +12,7 @@ def require_fitting(owner, optimizer, state, params, name, vector):
     `vector`, by its name, is the array that goes with the parameters, and was checked against them.
     """
     kernels = kernels_for(owner, OptimizerKernels, optimizer)
-    _require_like(owner, state, kernels.init.py_func(optimizer, params), "state")
+    _require_like(owner, state, with_classes_told_apart(kernels.init.py_func(optimizer, params)), "state")
     arrays = [("params", params), (name, vector), *_named_arrays(state, "state")]
     for i, (name, array) in enumerate(arrays):
         for other_name, other in arrays[:i]:

@@ -242,7 +242,7 @@ def _told(kind):
     if not isinstance(kind, types.BaseTuple):
         return str(kind)
     cls = getattr(kind, "instance_class", tuple)
-    return f"{cls.__module__}.{cls.__qualname__}({', '.join(map(_told, kind.types))})"
+    return f"{cls.__module__}.{cls.__qualname__}.{cls.__name__}({', '.join(map(_told, kind.types))})"
 
 
 def _leaf_kinds(kind):

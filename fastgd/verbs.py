@@ -12,7 +12,15 @@ from numba.extending import is_jitted, lower_builtin, overload
 
 from fastgd import _check
 from fastgd._compiled_checks import compare_lengths, require_array, require_params, require_state
-from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, ScheduleKernels, copy_params, kernels_for
+from fastgd._registry import (
+    ClippingKernels,
+    ModelKernels,
+    OptimizerKernels,
+    ScheduleKernels,
+    copy_params,
+    kernels_for,
+    with_classes_told_apart,
+)
 from fastgd._states import require_fitting
 from fastgd._views import borrowed, without_owner
 
@@ -159,7 +167,7 @@ def init_state(optimizer, params):
     # The Python form: making a few arrays is not worth a compilation.
     params = _check.vector("init_state", "params", params)
     try:
-        return kernels.init.py_func(optimizer, params)
+        return with_classes_told_apart(kernels.init.py_func(optimizer, params))
     except ValueError as error:  # a layout or a range that does not fit, perhaps of an optimiser within
         raise ValueError(f"{type(optimizer).__name__}: {error}") from None
 
@@ -397,7 +405,7 @@ def eval_fitting(optimizer, state, params, out):
 
 def make_scratch(model, params):
     """What `add_loss_and_grad` works in, made once."""
-    return kernels_for("make_scratch", ModelKernels, model).scratch.py_func(model, params)
+    return with_classes_told_apart(kernels_for("make_scratch", ModelKernels, model).scratch.py_func(model, params))
 
 
 @in_compiled_code(make_scratch, lend=False)

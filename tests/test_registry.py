@@ -410,3 +410,51 @@ def test_kernels_that_are_compiled_already_stay_as_they_are():
     fastgd.register_schedule(Rule, rate)
     assert fastgd.learning_rate(Rule(), 4) == 8
     assert len(rate.signatures) == 1
+
+
+def rule_of_the_same_name(factor):
+    """As a notebook's cell that is run again: the classes of rule and state are new ones of the old names."""
+
+    class Scaled(NamedTuple):
+        share: float = 1.0
+
+    class ScaledState(NamedTuple):
+        last: np.ndarray
+
+    def init(optimizer, params):
+        return ScaledState(np.zeros_like(params))
+
+    def step(optimizer, lr, grads, state, params):
+        for i in range(params.size):
+            state.last[i] = factor * optimizer.share * lr * grads[i]
+            params[i] -= state.last[i]
+
+    fastgd.register_optimizer(Scaled, init, step)
+    return Scaled()
+
+
+def test_classes_of_one_name_have_their_own_kernels():
+    X, y = np.random.default_rng(0).normal(size=(64, 3)), np.zeros(64)
+    for factor, optimizer in [(1, rule_of_the_same_name(1)), (2, rule_of_the_same_name(2))] * 2:
+        params = np.zeros(5)
+        state = fastgd.init_state(optimizer, params)
+        for _ in range(2):
+            fastgd.update(optimizer, 0.25, np.ones(5), state, params)
+        np.testing.assert_array_equal(params, -0.5 * factor)
+        result = fastgd.fit(fastgd.Neuron(3), X, y, optimizer=optimizer, lr=0.1, epochs=2)
+        expected = fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), lr=0.1 * factor, epochs=2)
+        np.testing.assert_allclose(result.params, expected.params, rtol=1e-12)
+        assert repr(optimizer) == "Scaled(share=1.0)"
+
+
+def test_a_schedule_of_a_built_in_one_s_name():
+    class ExponentialDecay(NamedTuple):
+        lr: float
+        k: float
+
+    fastgd.register_schedule(ExponentialDecay, lambda schedule, t: schedule.lr * 2.0 ** (-schedule.k * t))
+    for cls, base in ((fastgd.ExponentialDecay, np.e), (ExponentialDecay, 2)):
+        schedule = cls(0.1, 1.0)
+        assert fastgd.learning_rate(schedule, 1.0) == pytest.approx(0.1 / base)
+        np.testing.assert_allclose(fastgd.schedule_values(schedule, [0.0, 1.0]), [0.1, 0.1 / base])
+        assert repr(schedule) == "ExponentialDecay(lr=0.1, k=1.0)"
