@@ -133,7 +133,7 @@ class ManyRuns:
         if self._tol is not None:
             fell = losses < self._best - self._tol
             self._best = np.where(fell, losses, self._best)
-            self._waited = np.where(fell, 0, self._waited + 1)
+            self._waited = np.where(fell, 0, self._waited + np.isfinite(self._best))
             self.runs.status[running & (self.status == RUNNING) & (self._waited >= self._patience)] = CONVERGED
 
     def _validation_losses(self, interrupts):

@@ -122,7 +122,8 @@ def fit(
     Warns
     -----
     RuntimeWarning
-        If the run diverged; its result has the last finite parameters. If the schedule has an end (the duration of a
+        If the run diverged; its result has the last finite parameters. If under ``on_nonfinite="skip"`` every batch was
+        left out. If the schedule has an end (the duration of a
         cosine, the last milestone) that lies beyond the epochs, as where steps were meant.
 
     Notes
@@ -179,6 +180,10 @@ def fit(
             raise FloatingPointError(f"fit: {message}")
         warnings.warn(f"fit: {message}", RuntimeWarning, stacklevel=2)
     history = run.history_so_far()
+    if run.step and history["skipped"].sum() == run.step:
+        words = "every batch was left out, since its loss or gradient was not finite: the parameters are what they were"
+        message = f"{message}; {words}"
+        warnings.warn(f"fit: {words}", RuntimeWarning, stacklevel=2)
     best = watch.best_params if held_out is not None else None
     return FitResult(
         params=run.evaluation_params() if best is None else best.copy(),
@@ -251,7 +256,7 @@ class _Watch:
             return False
         if loss < self.best - self.tol:
             self.best, self.waited = loss, 0
-        else:
+        elif self.best < math.inf:  # a loss that never was a number does not come to rest
             self.waited += 1
         return self.waited >= self.patience
 

@@ -170,18 +170,21 @@ def test_batches_that_are_skipped_and_counted():
 def test_all_batches_skipped():
     X, _ = table(16, 2)
     y = np.full(16, 3e19, np.float32)
-    result = fastgd.fit(
-        fastgd.Neuron(2, "identity"),
-        X,
-        y,
-        optimizer=SGD,
-        batch_size=8,
-        epochs=2,
-        on_nonfinite="skip",
-        tol=0,
-        patience=9,
-    )
-    assert result.history["skipped"].tolist() == [2, 2]
+    with pytest.warns(RuntimeWarning, match="fit: every batch was left out"):
+        result = fastgd.fit(
+            fastgd.Neuron(2, "identity"),
+            X,
+            y,
+            optimizer=SGD,
+            batch_size=8,
+            epochs=4,
+            on_nonfinite="skip",
+            tol=0,
+            patience=2,
+        )
+    assert result.status == "max_epochs"  # a loss that never was a number has not come to rest
+    assert "every batch was left out" in result.message
+    assert result.history["skipped"].tolist() == [2, 2, 2, 2]
     assert np.isnan(result.history["loss"]).all()
     np.testing.assert_array_equal(result.params, fastgd.init_params(fastgd.Neuron(2)))
 
