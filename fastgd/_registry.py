@@ -384,12 +384,23 @@ def _register(cls: typing.Any, kernels, ranges, check=None):
     fields = [_Field(cls, name, ranges.get(name)) for name in cls._fields]
     written = getattr(cls, "_field_defaults", {})
     defaults = {field.name: field.convert(written[field.name]) for field in fields if field.name in written}
+    cls.__bases__ = (Thing,)
     _check_on_construction(cls, fields, check)
     _construct_in_compiled_code(cls, fields, defaults)
     tell_apart(cls)
     _registered[cls] = kernels
     # What compiled code is made from; the functions that stay Python's are none of it.
     _jit.kernels_of[cls] = tuple(part for part in kernels if is_jitted(part) or isinstance(part, bool))
+
+
+class Thing(tuple):
+    """What every registered class is.
+
+    Numba's array analysis, under ``parallel=True``, takes the call of a class whose one base is `tuple` for a tuple of
+    just the arguments that are written, and fails where others are left to their defaults or given by name.
+    """
+
+    __slots__ = ()
 
 
 _told_apart: weakref.WeakSet = weakref.WeakSet()

@@ -199,6 +199,9 @@ def value_and_grad(model, params, X=None, y=None, grads=None):
         raise ValueError("value_and_grad: grads and params must not share memory")
     X, y = _check.data("value_and_grad", X, y, params.dtype)
     _check.suitable("value_and_grad", kernels, model, X=X, y=y)
+    for name, array in (("X", X), ("y", y)):
+        if np.may_share_memory(grads, array):
+            raise ValueError(f"value_and_grad: grads and {name} must not share memory")
     return _value_and_grad(model, params, X, y, grads)
 
 

@@ -16,7 +16,7 @@ from numba.core.errors import TypingError
 from user_rules import Averaged, Linear, PlainSGD, Rosenbrock, SoftSign, Staircase, ZeroSmall
 
 import fastgd
-from fastgd import SGD, Adam, ExponentialDecay, Momentum, Nesterov, Neuron, fit, init_state, update
+from fastgd import SGD, Adam, CosineAnnealing, ExponentialDecay, Momentum, Nesterov, Neuron, fit, init_state, update
 from fastgd._registry import ModelKernels, kernels_for
 
 REGISTER = {
@@ -445,6 +445,22 @@ def test_classes_of_one_name_have_their_own_kernels():
         expected = fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), lr=0.1 * factor, epochs=2)
         np.testing.assert_allclose(result.params, expected.params, rtol=1e-12)
         assert repr(optimizer) == "Scaled(share=1.0)"
+
+
+def test_constructors_with_defaults_in_parallel_code():
+    @numba.njit(parallel=True)
+    def compiled(n):
+        rates = np.zeros(n)
+        for i in numba.prange(n):
+            schedule = CosineAnnealing(0.5, duration=4)
+            params = np.full(1, fastgd.learning_rate(schedule, float(i)))
+            optimizer = Momentum(0.5)
+            fastgd.update(optimizer, 0.5, np.ones(1), fastgd.init_state(optimizer, params), params)
+            rates[i] = params[0]
+        return rates
+
+    expected = [fastgd.learning_rate(CosineAnnealing(0.5, duration=4), i) - 0.5 for i in range(3)]
+    np.testing.assert_allclose(compiled(3), expected)
 
 
 def test_a_schedule_of_a_built_in_one_s_name():
