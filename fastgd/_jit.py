@@ -351,10 +351,13 @@ class _Walk:
     def __init__(self):
         self.hash = hashlib.sha256(_file_digest(__file__))
         self.seen = set()
+        self.overloads_of_attributes = _overloads_of_attributes()
 
     def add(self, *items):
         for item in items:
-            self.hash.update(repr(item).encode())
+            words = repr(item).encode()
+            self.hash.update(b"%d:" % len(words))  # 2, 22 is not 22, 2
+            self.hash.update(words)
 
     def visit_types(self, kinds):
         for kind in kinds:
@@ -370,6 +373,7 @@ class _Walk:
             self.add(value)
         elif isinstance(value, tuple):
             self.visit(type(value))
+            self.add(len(value))
             for item in value:
                 self.visit(item)
         elif isinstance(value, np.ndarray):  # a global array is a constant of the compiled code
@@ -410,7 +414,8 @@ class _Walk:
     def visit_code(self, function):
         codes = [function.__code__]
         for code in codes:
-            self.add(code.co_code, code.co_varnames, code.co_names)
+            self.add(code.co_code, code.co_varnames, code.co_names, code.co_flags, code.co_argcount)
+            self.add(code.co_kwonlyargcount, len(code.co_consts))
             for constant in code.co_consts:
                 if isinstance(constant, types.CodeType):
                     codes.append(constant)
@@ -418,14 +423,20 @@ class _Walk:
                     self.add(sorted(constant, key=repr))
                 else:
                     self.add(constant)
-        for default in function.__defaults__ or ():
+        self.visit(function.__defaults__ or ())
+        for name, default in (function.__kwdefaults__ or {}).items():
+            self.add(name)
             self.visit(default)
-        for cell in function.__closure__ or ():
-            self.visit(cell.cell_contents)
         names = [name for code in codes for name in code.co_names]
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            self.add(name)
+            self.visit_named(cell.cell_contents, names)
         for name in names:
             if name in function.__globals__:
+                self.add(name)
                 self.visit_named(function.__globals__[name], names)
+            for overload in self.overloads_of_attributes.get(name, ()):
+                self.visit(overload)
 
     def visit_named(self, value, names):
         """Visit a global; of a module, the members whose names stand in the code."""
@@ -447,6 +458,16 @@ def _overloads_of(function):
         for template in kind.templates
         if hasattr(template, "_overload_func")
     ]
+
+
+def _overloads_of_attributes():
+    """The users' functions that type an attribute or a method in compiled code, by its name."""
+    found: dict[str, list] = {}
+    for template in builtin_registry.attributes:
+        overload = getattr(template, "_overload_func", None)
+        if overload is not None and not _foreign(overload.__module__):
+            found.setdefault(template._attr, []).append(overload)
+    return found
 
 
 def _foreign(module_name):

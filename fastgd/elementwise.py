@@ -85,8 +85,8 @@ def _verb(body):
 
     @wraps(body)
     def verb(x):
-        given = np.asarray(x)
-        values = _check.array(name, "x", given.reshape(-1), 1)
+        given = _check.array(name, "x", x, None)
+        values = given.reshape(-1)
         out = np.empty_like(values)
         fill(values, out)
         if isinstance(x, np.generic):

@@ -159,6 +159,9 @@ SOURCES = {
         "y + 1",
         "y + 2",
     ),
+    "constants that run together": ("@numba.njit\ndef f(x):\n    return 2 * x + 22", "2 * x + 22", "22 * x + 2"),
+    "numbers that run together": ("P = (1.0, 23.0)\n@numba.njit\ndef f(x):\n    return P", "1.0, 23.0", "1.02, 3.0"),
+    "keyword's default": ("@numba.njit\ndef f(x, *, s=1):\n    return x + s", "s=1", "s=2"),
     "set of constants": ("@numba.njit\ndef f(x):\n    return x in {1, 2}", "{1, 2}", "{1, 3}"),
     "helper's helper": (
         "@numba.njit\ndef h(x):\n    return 2 * x\n@numba.njit\ndef g(x):\n    return h(x)\n"
@@ -233,12 +236,14 @@ def test_the_key_covers(digest, name):
     assert digest(source) != digest(source.replace(old, new))
 
 
-@pytest.mark.parametrize("how", ["name", "module", "package"])
+@pytest.mark.parametrize("how", ["name", "module", "package", "module in a closure"])
 def test_the_key_covers_helpers_in_other_files(digest, how):
     source = {
         "name": "from other import g\n@numba.njit\ndef f(x):\n    return g(x)",
         "module": "import other\n@numba.njit\ndef f(x):\n    return other.g(x)",
         "package": "import outer\n@numba.njit\ndef f(x):\n    return outer.other.g(x)",
+        "module in a closure": "import other\ndef make(m):\n    @numba.njit\n    def f(x):\n        return m.g(x)\n"
+        "    return f\nf = make(other)",
     }[how]
     helper = "@numba.njit\ndef g(x):\n    return x + 1"
     digests = {digest(source, other=text, outer="import other") for text in (helper, helper.replace("1", "2"))}
@@ -252,6 +257,22 @@ def test_the_key_covers_an_overload_s_helpers_in_other_files(digest):
     )
     helper = "@numba.njit\ndef h(x):\n    return x + 1"
     assert digest(source, other=helper) != digest(source, other=helper.replace("1", "2"))
+
+
+@pytest.mark.parametrize("kind", ["method", "attribute"])
+def test_the_key_covers_a_method_that_compiled_code_gives_a_type(tmp_path, python, kind):
+    call = "x.twice()" if kind == "method" else "x.twice"
+    (tmp_path / "show.py").write_text(
+        "import edited; from fastgd import _jit; print(_jit.reachable_code_digest(edited.f))"
+    )
+    shown = []
+    for body in ("2 * x", "2 * x", "3 * x"):
+        (tmp_path / "edited.py").write_text(
+            f"import numba\nfrom numba.extending import overload_{kind}\n@overload_{kind}(numba.types.Float, 'twice')\n"
+            f"def _(x):\n    return lambda x: {body}\n@numba.njit\ndef f(x):\n    return {call}\n"
+        )
+        shown.append(python(tmp_path / "show.py").stdout)
+    assert shown[0] == shown[1] != shown[2]
 
 
 def test_remarks_and_names_elsewhere_are_no_part_of_the_key(digest):

@@ -313,3 +313,8 @@ def test_second_process_does_not_compile(tmp_path):
     first = files_after_run()
     assert first
     assert files_after_run() == first
+
+
+def test_masks_are_not_lost():
+    with pytest.raises(ValueError, match="sigmoid: x must have no masked elements"):
+        sigmoid(np.ma.array([1.0, 2.0], mask=[False, True]))
