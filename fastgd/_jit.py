@@ -238,7 +238,7 @@ class _ReachableCodeCache(FunctionCache):
     def _index_key(self, sig, codegen):
         _, machine, (_, closure) = super()._index_key(sig, codegen)
         return _Key(
-            name=repr((repr(sig), machine, closure, numba.__version__)),
+            name=repr((*map(described, _arguments(sig)), machine, closure, numba.__version__)),
             digest=reachable_code_digest(self._dispatcher, _arguments(sig)),
         )
 
@@ -301,6 +301,14 @@ def _warn_once(error):
 
 def _arguments(sig):
     return normalize_signature(sig)[0]
+
+
+def described(kind):
+    """A Numba type in words that tell it from any other, in every process: Numba's own have no modules in them."""
+    if not isinstance(kind, numba_types.BaseTuple):
+        return str(kind)
+    cls = getattr(kind, "instance_class", tuple)
+    return f"{cls.__module__}.{cls.__qualname__}.{cls.__name__}({', '.join(map(described, kind.types))})"
 
 
 def _importable(argument_types):

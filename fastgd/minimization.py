@@ -105,7 +105,8 @@ def minimize(
         Where positive: converged once a step changes the value by at most ftol · max(1, |f|). A method with momentum
         stands still for a moment where it turns: small changes say less there than a small gradient.
     xtol : float
-        Where positive: converged once a step changes no variable by more than xtol · max(1, max |x|).
+        Where positive: converged once a step changes no variable by more than xtol · max(1, max |x|). (A step at rate
+        0 does not count; and like ftol it is refused with `Accumulate`, most of whose steps change nothing.)
     args : tuple
         What the functions are called with beside x and grad.
     jac : callable, True, "2-point" or "3-point", optional
@@ -122,14 +123,15 @@ def minimize(
     progress : bool
         Show a progress bar.
     compile : bool
-        False runs fun and jac as the Python that they are, at Python's speed.
+        False runs fun and jac as the Python that they are, at Python's speed, each call with a copy of x. Values may
+        then be arrays of one element, as other libraries return them.
 
     Returns
     -------
     MinimizeResult
         `x`, `fun`, `jac`, `nit`, `nfev`, `success`, `status`, `message`: of the evaluated point of least value, or the
         one at which the run converged. (A method that keeps an average is asked for it at the end; its point counts as
-        one more.)
+        one more, after convergence by gtol if its gradient is as small.)
 
     Raises
     ------

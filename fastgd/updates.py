@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from fastgd import _check
 from fastgd._check import is_masked
 from fastgd._compiled_checks import require_array, require_params, require_state
-from fastgd._jit import kernel
+from fastgd._jit import described, kernel
 from fastgd._registry import OptimizerKernels
 from fastgd._states import is_elementwise, require_fitting
 from fastgd._threads import run_all, usable
@@ -195,7 +195,7 @@ def _mixed(number, value):
 @intrinsic
 def facts(typing_context, value):
     """What decides whether a nested tuple fits: its types, its numbers, its arrays' shapes, strides and alignment."""
-    digest = hashlib.blake2b(_told(value).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(described(value).encode(), digest_size=8).digest()
 
     def emit(context, builder, signature, arguments):
         parts, misaligned = [ir.Constant(_U64, int.from_bytes(digest))], ir.Constant(_U64, 0)
@@ -235,14 +235,6 @@ def places(typing_context, value):
 
 
 _U64 = ir.IntType(64)
-
-
-def _told(kind):
-    """A Numba type in words that tell it from any other, in every process."""
-    if not isinstance(kind, types.BaseTuple):
-        return str(kind)
-    cls = getattr(kind, "instance_class", tuple)
-    return f"{cls.__module__}.{cls.__qualname__}.{cls.__name__}({', '.join(map(_told, kind.types))})"
 
 
 def _leaf_kinds(kind):

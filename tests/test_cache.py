@@ -336,6 +336,19 @@ def test_damaged_files_are_written_anew(tmp_path, python):
     assert run() == ["2", "6.0", "0"]
 
 
+def test_classes_of_one_name_in_two_modules_have_their_own_entries(tmp_path, python):
+    (tmp_path / "shared.py").write_text("import fastgd\n\n@fastgd.njit\ndef value(p):\n    return p.v\n")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text("from typing import NamedTuple\n\nclass P(NamedTuple):\n    v: float\n")
+    script = program(
+        tmp_path,
+        "import importlib, sys\nimport shared\n"
+        "print(shared.value(importlib.import_module(sys.argv[1]).P(2.0)), shared.value.stats.cache_hits.total())\n",
+    )
+    runs = [python(script, name, cache=tmp_path / "cache").stdout.split() for name in ("one", "two", "one", "two")]
+    assert runs == [["2.0", "0"], ["2.0", "0"], ["2.0", "1"], ["2.0", "1"]]
+
+
 def test_no_files_pile_up(tmp_path, python):
     script = program(tmp_path, COUNT)
     cache = tmp_path / "cache"
