@@ -7,7 +7,6 @@ inside `@njit`.
 
 import functools
 import typing
-import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from numba.extending import is_jitted, models
 from numba.extending import register_model as register_data_model
 
 from fastgd import _check, _jit
+from fastgd._class_names import plain_name, tell_apart
 
 
 class OptimizerKernels(NamedTuple):
@@ -341,9 +341,9 @@ def kernels_for(verb, kind, thing):
         named: typing.Any = thing
         fields = "" if len(named._field_defaults) == len(named._fields) else "..."
         raise TypeError(
-            f"{verb}: expected {what}, got the class {_plain_name(thing)} itself; write {_plain_name(thing)}({fields})"
+            f"{verb}: expected {what}, got the class {plain_name(thing)} itself; write {plain_name(thing)}({fields})"
         )
-    name = thing if isinstance(thing, types.Type) else _plain_name(cls)
+    name = thing if isinstance(thing, types.Type) else plain_name(cls)
     raise TypeError(f"{verb}: expected {what}, got {name}, which is not registered as one (see {how})")
 
 
@@ -377,10 +377,10 @@ def _register(cls: typing.Any, kernels, ranges, check=None):
     if not (isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")):
         raise TypeError(f"expected a NamedTuple class to register, got {cls!r}")
     if cls in _registered:
-        raise TypeError(f"{_plain_name(cls)} is registered already")
+        raise TypeError(f"{plain_name(cls)} is registered already")
     unknown = set(ranges) - set(cls._fields)
     if unknown:
-        raise TypeError(f"{_plain_name(cls)} has no field {', '.join(sorted(unknown))}; its fields: {cls._fields}")
+        raise TypeError(f"{plain_name(cls)} has no field {', '.join(sorted(unknown))}; its fields: {cls._fields}")
     fields = [_Field(cls, name, ranges.get(name)) for name in cls._fields]
     written = getattr(cls, "_field_defaults", {})
     defaults = {field.name: field.convert(written[field.name]) for field in fields if field.name in written}
@@ -403,47 +403,11 @@ class Thing(tuple):
     __slots__ = ()
 
 
-_told_apart: weakref.WeakSet = weakref.WeakSet()
-_names: set[tuple] = set()  # with their fields, of the classes told apart
-
-
-def tell_apart(cls):
-    """Give a NamedTuple class a `__name__` of its own, if another has the same name and fields.
-
-    Numba's dispatcher knows a named tuple by the ASCII of these and by the types in it (so that it need not call
-    `typeof`): a class that a notebook's cell has defined anew, or one with the name of a built-in one, would run the
-    machine code of the first. Its `__qualname__`, and how it prints itself, stay.
-    """
-    if cls in _told_apart:
-        return
-    plain, count = cls.__name__, 1
-    while (cls.__name__.encode("ascii", "ignore"), *cls._fields) in _names:
-        count += 1
-        cls.__name__ = f"{plain}_{count}"
-    _names.add((cls.__name__.encode("ascii", "ignore"), *cls._fields))
-    _told_apart.add(cls)
-
-
-def _plain_name(cls):
-    """The name that a class was written with."""
-    return cls.__qualname__.rpartition(".")[2]
-
-
-def with_classes_told_apart(value):
-    """Return a value after a look at the named tuples in it, which are not registered."""
-    if isinstance(value, tuple):
-        if hasattr(value, "_fields"):
-            tell_apart(type(value))
-        for part in value:
-            with_classes_told_apart(part)
-    return value
-
-
 class _Field:
     """One field of a registered type: how its values are checked, and which Numba type holds them."""
 
     def __init__(self, cls, name, within):
-        self.owner, self.name, self.within = _plain_name(cls), name, within
+        self.owner, self.name, self.within = plain_name(cls), name, within
         annotation = typing.get_type_hints(cls).get(name)
         self.numba_type = {float: types.float64, int: types.int64, bool: types.boolean}.get(annotation or object)
         if isinstance(within, _check.OneOf):
@@ -484,7 +448,7 @@ def _with_floats(kind):
 
 
 def _check_on_construction(cls, fields, check):
-    plain_new, name = cls.__new__, _plain_name(cls)
+    plain_new, name = cls.__new__, plain_name(cls)
 
     def checked_new(klass, *args, **kwargs):
         given = plain_new(klass, *args, **kwargs)
@@ -547,7 +511,7 @@ def _construct_in_compiled_code(cls, fields, defaults):
             except ValueError as error:
                 raise TypingError(str(error)) from None
         if isinstance(field.within, _check.OneOf) and not isinstance(given[field.name], types.Integer):
-            raise TypingError(f"{_plain_name(cls)}: inside compiled code {field.name} must be a name written out")
+            raise TypingError(f"{plain_name(cls)}: inside compiled code {field.name} must be a name written out")
         return given[field.name]
 
     class Constructor(AbstractTemplate):
@@ -557,7 +521,7 @@ def _construct_in_compiled_code(cls, fields, defaults):
             try:
                 given = python_signature.bind(*args, **kws).arguments
             except TypeError as error:
-                raise TypingError(f"{_plain_name(cls)}: {error}") from None
+                raise TypingError(f"{plain_name(cls)}: {error}") from None
             arguments = [argument_type(self.context, field, given) for field in fields]
             result = types.BaseTuple.from_types(
                 [field.type_in_compiled_code(kind) for field, kind in zip(fields, arguments, strict=True)], cls

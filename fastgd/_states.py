@@ -3,7 +3,8 @@
 import numpy as np
 
 from fastgd._check import unmasked
-from fastgd._registry import OptimizerKernels, kernels_for, with_classes_told_apart
+from fastgd._class_names import with_classes_told_apart
+from fastgd._registry import OptimizerKernels, kernels_for
 
 
 def require_fitting(owner, optimizer, state, params, name, vector):

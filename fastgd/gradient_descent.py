@@ -224,7 +224,7 @@ def _whole_search(fun, args, optimizer, lr, max_steps, gtol, x):
 
 @kernel(merge=True)
 def _rules(max_steps, gtol):
-    return Rules(np.int64(max_steps), gtol, 0.0, 0.0)  # type: ignore[arg-type]
+    return Rules(np.int64(max_steps), gtol, 0.0, 0.0)  # type: ignore[arg-type]  # an int once compiled
 
 
 @kernel(merge=True)

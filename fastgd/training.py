@@ -123,8 +123,8 @@ def fit(
     -----
     RuntimeWarning
         If the run diverged; its result has the last finite parameters. If under ``on_nonfinite="skip"`` every batch was
-        left out. If the schedule has an end (the duration of a
-        cosine, the last milestone) that lies beyond the epochs, as where steps were meant.
+        left out. If the schedule has an end (the duration of a cosine, the last milestone) that lies beyond the epochs,
+        as where steps were meant.
 
     Notes
     -----

@@ -11,6 +11,7 @@ from numba.core.typing.templates import AbstractTemplate, Signature, infer_globa
 from numba.extending import is_jitted, lower_builtin, overload
 
 from fastgd import _check
+from fastgd._class_names import with_classes_told_apart
 from fastgd._compiled_checks import compare_lengths, require_array, require_params, require_state
 from fastgd._registry import (
     ClippingKernels,
@@ -19,7 +20,6 @@ from fastgd._registry import (
     ScheduleKernels,
     copy_params,
     kernels_for,
-    with_classes_told_apart,
 )
 from fastgd._states import require_fitting
 from fastgd._views import borrowed, without_owner
