@@ -24,6 +24,7 @@ from numba.core import types as numba_types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler import Compiler
 from numba.core.dispatcher import Dispatcher
+from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.core.typing.templates import builtin_registry
 from numba.extending import is_jitted
@@ -236,11 +237,23 @@ class _ReachableCodeCache(FunctionCache):
         self._cache_file = _EntryFiles(self._cache_path, self._impl.filename_base)
 
     def _index_key(self, sig, codegen):
-        _, machine, (_, closure) = super()._index_key(sig, codegen)
+        captured = _captured(self._dispatcher)
         return _Key(
-            name=repr((*map(described, _arguments(sig)), machine, closure, numba.__version__)),
+            name=repr((*map(described, _arguments(sig)), codegen.magic_tuple(), captured, numba.__version__)),
             digest=reachable_code_digest(self._dispatcher, _arguments(sig)),
         )
+
+
+def _captured(value):
+    """What tells functions of one name apart, the same in every process: a pickled compiled function is not."""
+    if isinstance(value, tuple):
+        return [_captured(item) for item in value]
+    function = value.py_func if is_jitted(value) else value
+    if not isinstance(function, types.FunctionType):
+        return hashlib.sha256(dumps(value)).hexdigest()
+    code = hashlib.sha256(function.__code__.co_code).hexdigest()
+    cells = tuple(cell.cell_contents for cell in function.__closure__ or ())
+    return [function.__module__, function.__qualname__, code, _captured(cells)]
 
 
 class _Key(NamedTuple):

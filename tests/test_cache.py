@@ -285,6 +285,23 @@ def test_the_key_is_the_same_in_every_process(python):
     assert len({python("-c", code).stdout for _ in range(3)}) == 1  # Python's hash seeds differ
 
 
+def test_a_closure_over_a_compiled_function_is_found_again(tmp_path, python):
+    (tmp_path / "made.py").write_text(
+        "import numba, fastgd\ndef make(k):\n    @numba.njit\n    def f(x):\n        return k * x\n"
+        "    @fastgd.njit\n    def g(x):\n        return f(x)\n    return g\n"
+    )
+    script = tmp_path / "count.py"
+    script.write_text(
+        "import made\nfrom numba.core import event\n"
+        "with event.install_recorder('numba:compile') as compiled:\n    results = made.make(2)(3), made.make(5)(3)\n"
+        "print(*results, len(compiled.buffer))"
+    )
+    shown = [python(script, cache=tmp_path / "cache").stdout.split() for _ in range(2)]
+    assert [line[:2] for line in shown] == [["6", "15"]] * 2
+    assert int(shown[0][2]) > 0 == int(shown[1][2])
+    assert len(list(tmp_path.rglob("made.*.nbc"))) == 2
+
+
 # Faults.
 
 
