@@ -208,7 +208,7 @@ def _as_array(owner, name, value):
         raise ValueError(f"{owner}: {name} must have no masked elements")
     try:
         return np.asarray(value)
-    except ValueError as error:  # ragged lists
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists; tensors that require a gradient
         raise ValueError(f"{owner}: {name} must be an array of real numbers ({error})") from None
 
 

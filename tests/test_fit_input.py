@@ -31,6 +31,13 @@ def changed(array, place, value):
 # What is right.
 
 
+class WithGraph:
+    """A tensor that another library does not hand out as an array."""
+
+    def __array__(self, *arguments, **options):
+        raise RuntimeError("detach it first")
+
+
 def big_endian(array):
     return array.astype(array.dtype.newbyteorder(">"))
 
@@ -218,6 +225,7 @@ DATA = [
     ({"y": None}, TypeError, "y must hold real numbers .*, got dtype object"),
     ({"X": [[1, 2, 3], [4, 5]]}, ValueError, "fit: X must be an array of real numbers"),
     ({"y": [[1], [4, 5]]}, ValueError, "fit: y must be an array of real numbers"),
+    ({"X": WithGraph()}, ValueError, r"fit: X must be an array of real numbers \(detach it first\)"),
     ({"X": np.ma.masked_array(X, X > 1)}, ValueError, "fit: X must have no masked elements"),
     ({"y": np.ma.masked_array(Y, Y > 0)}, ValueError, "fit: y must have no masked elements"),
     ({"params": np.zeros(D)}, ValueError, r"fit: params must have 4 elements for Neuron\(.*\), got 3"),
