@@ -68,6 +68,7 @@ class Position(NamedTuple):
     previous: np.ndarray  # (n_params,): the gradient of the step before
     totals: np.ndarray  # (n_params,) float64: the sums of a batch's blocks
     losses: np.ndarray  # float64: the mean loss of each step from the first on, as far as there is room; NaN for none
+    first: np.ndarray  # float64: the mean loss of the first batch, the norm of its gradient and its rate; NaN for none
 
 
 class Limits(NamedTuple):
@@ -86,7 +87,7 @@ def train(
     X, y, pool, order = borrowed(data.X), borrowed(data.y), borrowed(data.pool), borrowed(data.order)
     weight = repeated(data.weight, X.shape[0])
     params, state, scratch, grads = borrowed(params), borrowed(state), borrowed(scratch), borrowed(grads)
-    at, sums, previous, totals, losses = borrowed(position)
+    at, sums, previous, totals, losses, first = borrowed(position)
     n_rows = order.size
     step, low, done, budget = at[STEP], at[LOW], at[DONE], limits.rows
     steps = at[STEPS]
@@ -119,8 +120,8 @@ def train(
                 # One by one, rows in order come by themselves as fast as they are needed: asked for, they took 50 ns
                 # instead of 40 (float64, 30 columns, a sigmoid). Scattered ones come in half the time (float32).
                 if ahead and plan.order != SEQUENTIAL:
-                    first = low + ahead
-                    prefetch_rows(X, order, np.uint64(first), np.uint64(max(0, min(size, n_rows - first))))
+                    begin = low + ahead
+                    prefetch_rows(X, order, np.uint64(begin), np.uint64(max(0, min(size, n_rows - begin))))
                 rows = borrowed_slice(order, np.uint64(low), np.uint64(size))
                 rate = np.uint64(0 if constant else step - first_step)
                 following_rates = borrowed_slice(rates, rate, np.uint64(rates.size) - rate)
@@ -185,6 +186,8 @@ def train(
         if usable:
             if step < losses.size and scale > 0:
                 losses[step] = loss * scale
+            if step == 0 and scale > 0:
+                first[0], first[1], first[2] = loss * scale, length, lr
             sums[LOSS] += loss
             sums[WEIGHT] += total_weight
             sums[NORM] += length

@@ -23,16 +23,24 @@ _THREAD_WORK = 1 << 21  # numbers of X in a batch from which threads pay: some 2
 _NO_LIMIT = 1 << 62
 
 
+class FirstStep(NamedTuple):
+    """What the first batch was like, before any step; NaN where it is not known: of groups of single rows."""
+
+    loss: float  # mean
+    norm: float  # of its gradient
+    lr: float
+
+
 class Checkpoint(NamedTuple):
     """What going on from a result needs beside the arguments."""
 
     plan: Plan
     n_rows: int
     optimizer: Any
+    first: FirstStep
     arrays: list  # those of `Run.arrays`
     history: np.ndarray
     watch: Any
-    first_loss: float  # of the first batch, before any step; NaN of a single row
 
 
 class Run:
@@ -55,7 +63,7 @@ class Run:
         self.grads = np.empty_like(params)
         self.position = Position(
             np.zeros(9, np.int64), np.zeros(_loop.N_SUMS), np.zeros_like(params), np.zeros(params.size),
-            np.full(recorded_steps, np.nan),
+            np.full(recorded_steps, np.nan), np.full(3, np.nan),
         )  # fmt: skip
         self._rows_of_history, self._n_rows_of_history = np.empty((0, len(_loop.HISTORY))), 0
         self.rates = np.empty(0)
@@ -97,9 +105,9 @@ class Run:
         return self.position.losses[: self.step]
 
     @property
-    def first_loss(self):
-        """The mean loss of the first batch, if it is recorded."""
-        return float(self.losses[0]) if self.losses.size else math.nan
+    def first_step(self):
+        """What is known of the first batch."""
+        return FirstStep(*map(float, self.position.first))
 
     def advance(self, seconds, last_epoch):
         """Run one chunk of about so many seconds; return the loop's status.

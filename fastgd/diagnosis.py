@@ -12,7 +12,20 @@ from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd.batches import SEQUENTIAL
 from fastgd.curvature import Sharpness
 from fastgd.minimization import MinimizeResult
-from fastgd.optimizers import SGD, Momentum, Nesterov
+from fastgd.optimizers import (
+    ASGD,
+    SGD,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    Momentum,
+    NAdam,
+    Nesterov,
+    RMSProp,
+    SignSGD,
+)
 from fastgd.results import FitResult
 
 TOO_SMALL, JUST_RIGHT, OSCILLATING, DIVERGED, STUCK, NOISY, UNCLEAR = VERDICTS = (
@@ -46,9 +59,12 @@ _FLAT = 0.01  # of the first loss: a change that is none
 _SATURATED = 1e-3
 _DEAD = 1e-8  # the same, where not even the noise from batch to batch is left (of a working neuron: 1e-4 and more)
 _ROUNDING = 1e-6  # of the first loss: as good as none
-# The first epoch's mean, above twice the loss before any step (by the first batch, if it has as many rows): the steps
-# have raised it. A run that then ends far below where it began has got over that.
-_ROWS_TO_TELL, _RAISED, _FAR_BELOW = 64, 2, 0.5
+# An epoch's mean, above twice the loss before any step (by the first batch of 64 rows; of r fewer, √(64/r) times that):
+# the steps have raised it. A run that then ends far below where it began has got over that.
+_ROWS_TO_TELL, _LEAST_ROWS, _RAISED, _FAR_BELOW = 64, 8, 2, 0.5
+# A step along the gradient promises to lower the loss L by lr·|g|² (one of a size that the rate sets, by lr·|g| at
+# least). On any bowl that lies above 0 it ends at L(1 - promised / 2L)² or higher: above L where that is more than 4L.
+_PROMISED = 4
 
 
 @dataclass(frozen=True)
@@ -104,6 +120,8 @@ class _Record:
     true_norm: bool = True
     val_loss: np.ndarray | None = None
     before: float = math.nan  # the loss before any step
+    raised: float = _RAISED  # how many times as large the loss of an epoch must be to be above that
+    promised: float = math.nan  # the fall that the first step promised, in units of that loss
     diverged: bool = False
     at_zero: bool = False  # ended since the gradient reached zero
     n_steps: int = 1
@@ -142,13 +160,16 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     On a quadratic a step multiplies the error along an eigenvector by 1 - lr·λ. So the loss is the same at 0.1/λ and at
     1.9/λ, and the cosine of successive gradients is 1 at the one, -1 at the other. In this order:
 
-    1. *too large: diverged*: the loss is not finite, or ends above where it began (before any step, by the first batch
-       of 64 rows or more of a `fit`), or grows while gradients alternate.
+    1. *too large: diverged*: the loss is not finite, or ends far above where it began, or grows while gradients
+       alternate.
     2. *just right*: the run ended since the gradient reached zero (*stuck* if it had moved nowhere by then).
     3. *too large: oscillating*: the mean cosine is below -0.6 and the gradient shrinks by less than 0.3 a step; or the
-       first steps raised the loss to more than twice, and it ended at more than half of what it was before.
+       loss ended at more than half of what it was before any step (by the first batch of 8 rows or more of a `fit`),
+       and steps raised it to more than twice that, or the first one was so long that on any bowl above 0 it must:
+       lr·|g|² above 4 times the loss.
        With noise of variance σ² in the gradient, plain descent comes to rest at a cosine of -lr·λ/2.
-    4. *stuck*: the loss is flat from the start and |g|² is below a thousandth of it; *too small* where it is not.
+    4. *stuck*: the loss is flat from the start and |g|² is below a thousandth of it; *too small* where it is not. Or
+       no batch has a gradient left, though the loss is not 0: long steps have saturated it.
     5. *too small*: between the third and the last quarter the loss fell by more than 2 % of its fall, and by more than
        chance. `needed` follows an exponential through the means of three equal parts.
     6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above a
@@ -201,7 +222,7 @@ def _record(owner, result):
     if "loss" not in history:
         names = ", ".join(map(repr, history)) or "none"
         raise ValueError(f"{owner}: the history must have a column 'loss', it has {names}")
-    known = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch")
+    known = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch", "clipped")
     columns = {name: _column(owner, name, history[name]) for name in known if name in history}
     for name, column in columns.items():
         _check.same_length(owner, name, column, "loss", columns["loss"])
@@ -232,11 +253,23 @@ def _record(owner, result):
         run.optimizer, run.n_params, run.n_steps = result.checkpoint.optimizer, result.params.size, result.n_steps
         run.sequential = plan.order == SEQUENTIAL
         run.freedom = min(plan.batch_size, run.n_params)
-        if plan.batch_size >= _ROWS_TO_TELL:
-            run.before = result.checkpoint.first_loss
+        if plan.batch_size >= _LEAST_ROWS:
+            first = result.checkpoint.first
+            run.before, run.raised = first.loss, _RAISED * math.sqrt(max(1, _ROWS_TO_TELL / plan.batch_size))
+            if not columns.get("clipped", np.zeros(1))[:1].any() and first.loss > 0:
+                run.promised = first.norm * _first_step_length(run.optimizer, first) / first.loss
         waited = watch.tol is not None and watch.waited >= watch.patience
         run.at_zero = result.status == "converged" and plan.gtol >= 0 and not waited
     return run
+
+
+def _first_step_length(optimizer, first):
+    """How long the first step of a run was, at least; NaN where no rule is known."""
+    if isinstance(optimizer, SGD | Momentum | Nesterov | ASGD):
+        return first.lr * first.norm
+    if isinstance(optimizer, Adam | AdamW | Adamax | NAdam | Adagrad | RMSProp):
+        return first.lr * first.norm / (first.norm + optimizer.eps)
+    return first.lr if isinstance(optimizer, Lion | SignSGD) else math.nan
 
 
 def _column(owner, name, values):
@@ -324,12 +357,20 @@ def _judge(run):
         said = [f"the loss rose from {loss.min():.4g} to {loss[-1]:.4g} (it began at {first:.4g})"]
         return DIVERGED, said + ([_overshot(cosine)] if alternates else []), _MUCH_SMALLER, None
 
-    if first > _RAISED * run.before and last > _FAR_BELOW * run.before:
-        said = [
-            f"before any step the loss was {run.before:.4g}; the mean of the first epoch is {first:.4g}: the first "
-            f"steps raised it, and it ended at {loss[-1]:.4g}"
-        ]
-        return (DIVERGED, said, _MUCH_SMALLER, None) if last > run.before else (OSCILLATING, said, _SMALLER, None)
+    if last > _FAR_BELOW * run.before:  # else it has got over what its first steps did
+        began, highest = f"before any step the loss was {run.before:.4g}", int(loss.argmax())
+        if loss[highest] > run.raised * run.before:
+            said = [
+                f"{began}; the mean of {unit} {highest + 1} is {loss[highest]:.4g}: steps raised it, and it ended at "
+                f"{loss[-1]:.4g}"
+            ]
+            return (DIVERGED, said, _MUCH_SMALLER, None) if last > run.before else (OSCILLATING, said, _SMALLER, None)
+        if run.promised > _PROMISED:
+            said = [
+                f"{began}; the slope promised that the first step would lower it by {run.promised * run.before:.3g}, "
+                f"more than there is: it overshot, and the run ended at {loss[-1]:.4g}"
+            ]
+            return OSCILLATING, said, _MUCH_SMALLER, None
     if _oscillates(run):
         return OSCILLATING, [_overshot(cosine), _went(first, last, run)], _SMALLER, None
 
@@ -388,7 +429,7 @@ _OFF_A_PLATEAU = ["smaller initial parameters and features scaled to variance 1;
 
 def _is_dead(run, last):
     """Whether batches have a loss and no gradient: at a minimum that is not 0 theirs point in all directions."""
-    began = run.true_norm and run.steps > 1 and run.norm[0] > 0
+    began = run.true_norm and (run.steps > 1 or run.promised > _PROMISED) and run.norm[0] > 0
     return bool(began and run.norm[-1] ** 2 < _DEAD * abs(last) and abs(last) > _ROUNDING * abs(run.loss[0]))
 
 

@@ -165,7 +165,7 @@ def fit(
             clip=clip, on_nonfinite=on_nonfinite, sample_weight=sample_weight, validation=validation, gtol=gtol,
             params=params,
         )  # fmt: skip
-        run = Run(model, optimizer, rule, lr, data, plan, params, threads, recorded_steps=int(plan.batch_size > 1))
+        run = Run(model, optimizer, rule, lr, data, plan, params, threads)
         watch = _Watch(tol, patience)
         if resume is not None:
             _go_on(run, resume, watch)
@@ -196,9 +196,7 @@ def fit(
         n_epochs=run.epoch,
         n_steps=run.step,
         seconds=time.perf_counter() - started,
-        checkpoint=Checkpoint(
-            plan, run.n_rows, optimizer, copies(run.arrays()), run.history, watch, first_loss=run.first_loss
-        ),
+        checkpoint=Checkpoint(plan, run.n_rows, optimizer, run.first_step, copies(run.arrays()), run.history, watch),
     )
 
 

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fastgd import SGD, Adam, Momentum, Nesterov, Neuron, diagnose, fit, minimize, sweep
+from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, diagnose, fit, minimize, sweep
 from fastgd.diagnosis import VERDICTS
 from fastgd.problems import Bowl
 from fastgd.tables import find_scaling, load_breast_cancer, standardize
@@ -169,6 +169,36 @@ def test_a_neuron_that_its_steps_have_saturated_is_stuck(lr):
     found = diagnose(fit(Neuron(4), X, X.sum(1) > 0, optimizer=Adam(), lr=lr, epochs=40))
     assert found.verdict == "stuck"
     assert "no batch has a gradient left" in found.evidence[0]
+
+
+@pytest.mark.parametrize("batch_size", [32, 1000])
+@pytest.mark.parametrize("loss", ["mse", "binary_cross_entropy"])
+@pytest.mark.parametrize("optimizer", [SGD(), Momentum(), Adam()], ids=["SGD", "Momentum", "Adam"])
+def test_rates_far_too_large_for_a_neuron(optimizer, loss, batch_size):
+    """The labels are drawn, so that the floor is high: of MSE 0.14, of cross-entropy 0.43."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 5))
+    y = rng.random(1000) < 1 / (1 + np.exp(-X @ rng.normal(size=5)))
+    found = {
+        lr: diagnose(fit(Neuron(5, loss=loss), X, y, optimizer=optimizer, lr=lr, epochs=20, batch_size=batch_size))
+        for lr in (0.1, 1e3, 1e4, 1e6)
+    }
+    assert found.pop(0.1).verdict in (SMALL, RIGHT)
+    assert {report.verdict for report in found.values()} <= {SWINGS, DIVERGED, STUCK}
+    assert (found[1e6].verdict == STUCK) == (loss == "mse")  # whose gradient goes when the sigmoid saturates
+
+
+def test_what_the_first_step_promises_is_not_known_of_one_that_was_clipped():
+    X = np.random.default_rng(0).normal(size=(512, 5))
+    clipped = fit(Neuron(5), X, X[:, 0] > 0, lr=1e3, batch_size=512, epochs=20, clip=ClipByNorm(1e-4), optimizer=SGD())
+    assert diagnose(clipped).verdict in (SMALL, RIGHT)
+
+
+def test_one_perfect_step_on_a_bowl_is_no_saturation():
+    x = np.array([[-1.0], [1.0]] * 50)
+    run = fit(Neuron(1, "identity"), x, x[:, 0] + np.repeat([0.5, -0.5], 50), optimizer=SGD(), lr=0.5, batch_size=100)
+    assert run.history["grad_norm"][1] < 1e-12 < run.loss  # the Hessian is 2 in all directions
+    assert diagnose(run).verdict == RIGHT
 
 
 @pytest.mark.parametrize("optimizer", [SGD(), Momentum(), Adam()], ids=["SGD", "Momentum", "Adam"])
