@@ -8,6 +8,7 @@ read, the kernels that are registered for the types it is given or constructs, a
 Python code that generates machine code (intrinsics and overloads).
 """
 
+import contextlib
 import gc
 import glob
 import hashlib
@@ -23,7 +24,7 @@ import numpy as np
 from numba.core import types as numba_types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler import Compiler
-from numba.core.dispatcher import Dispatcher
+from numba.core.dispatcher import CompilingCounter, Dispatcher
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.core.typing.templates import builtin_registry
@@ -94,6 +95,38 @@ class _NeverRecursive:
         return False
 
 
+class _RecursiveSinceAVerb:
+    """Says the same of users' functions, which may call themselves: but not by way of a verb, with other types."""
+
+    verbs = 0  # that are being typed
+
+    def __init__(self):
+        self._entered: list[int] = []
+
+    def __enter__(self):
+        self._entered.append(self.verbs)
+
+    def __exit__(self, *exception):
+        self._entered.pop()
+
+    def __bool__(self):
+        return bool(self._entered) and self._entered[-1] == self.verbs
+
+
+@contextlib.contextmanager
+def typing_a_verb(callers):
+    """Take no function that is being compiled, Numba's frames of which are given, for one that calls itself."""
+    for function in (frame.func_id.func for frame in callers):
+        helper = function.__globals__.get(function.__name__)  # by Numba's own decorator, perhaps
+        if isinstance(helper, Dispatcher) and type(helper._compiling_counter) is CompilingCounter:
+            helper._compiling_counter = _RecursiveSinceAVerb()
+    _RecursiveSinceAVerb.verbs += 1
+    try:
+        yield
+    finally:
+        _RecursiveSinceAVerb.verbs -= 1
+
+
 class _WithoutCollections(Compiler):
     """Numba's compiler, with Python's search for reference cycles put off until it has done its work.
 
@@ -155,6 +188,7 @@ def njit(function=None, *, cache=True, **options):
     def decorate(function):
         compiled = numba.njit(**options)(function)
         if isinstance(compiled, Dispatcher):  # a plain function where NUMBA_DISABLE_JIT is set
+            compiled._compiling_counter = _RecursiveSinceAVerb()
             if cache:
                 compiled._cache = _LazyCache(compiled)
             for signature in signatures:
@@ -211,16 +245,12 @@ class _LazyCache:
                 cache.save_overload(sig, data)
             except OSError as error:
                 self._disable(error)
+            except _RecursionError:
+                pass
 
     @property
     def cache_path(self):
         return self._opened and self._opened.cache_path
-
-    def enable(self):
-        self._enabled = True
-
-    def disable(self):
-        self._enabled = False
 
     def flush(self):
         cache = self._open()
@@ -244,16 +274,22 @@ class _ReachableCodeCache(FunctionCache):
         )
 
 
-def _captured(value):
+def _captured(value, within=()):
     """What tells functions of one name apart, the same in every process: a pickled compiled function is not."""
     if isinstance(value, tuple):
-        return [_captured(item) for item in value]
+        return [_captured(item, within) for item in value]
     function = value.py_func if is_jitted(value) else value
     if not isinstance(function, types.FunctionType):
         return hashlib.sha256(dumps(value)).hexdigest()
-    code = hashlib.sha256(function.__code__.co_code).hexdigest()
+    name = [function.__module__, function.__qualname__, hashlib.sha256(function.__code__.co_code).hexdigest()]
+    if function in within:  # which calls itself
+        return name
     cells = tuple(cell.cell_contents for cell in function.__closure__ or ())
-    return [function.__module__, function.__qualname__, code, _captured(cells)]
+    return [*name, _captured(cells, (*within, function))]
+
+
+class _RecursionError(Exception):
+    """A function calls itself: Numba does not find it again when its machine code comes from a file, and crashes."""
 
 
 class _Key(NamedTuple):
@@ -359,6 +395,11 @@ def reachable_code_digest(dispatcher, argument_types=()):
     -------
     str
         The digest, in hexadecimal digits.
+
+    Raises
+    ------
+    _RecursionError
+        Where a compiled function calls itself.
     """
     walk = _Walk()
     walk.visit(dispatcher)
@@ -372,6 +413,7 @@ class _Walk:
     def __init__(self):
         self.hash = hashlib.sha256(_file_digest(__file__))
         self.seen = set()
+        self.callers: list[int] = []  # compiled functions, each named in the one before
         self.overloads_of_attributes = _overloads_of_attributes()
 
     def add(self, *items):
@@ -402,13 +444,23 @@ class _Walk:
         elif id(value) not in self.seen:
             self.seen.add(id(value))
             self._visit_once(value)
+        elif id(value) in self.callers:
+            raise _RecursionError
 
     def _visit_once(self, value):
         if is_jitted(value):
+            self.callers.append(id(value))
             for option, setting in sorted(value.targetoptions.items()):
                 self.add(option, sorted(setting) if isinstance(setting, set) else setting)
             self.visit_code(value.py_func)
-        elif isinstance(value, type):
+            self.callers.pop()
+            return
+        callers, self.callers = self.callers, []
+        self._visit_other(value)
+        self.callers = callers
+
+    def _visit_other(self, value):
+        if isinstance(value, type):
             self.visit_class(value)
         elif isinstance(value, types.FunctionType) and not _foreign(value.__module__):
             # Not compiled itself: an overload or a generator of code, with its helpers around it in the file.

@@ -129,7 +129,7 @@ def train(
                     row_totals[i] = 0
                 row_totals[4] = sums[LAST_NORM]
                 done_singly = descend_rows(
-                    model, optimizer, rule, following_rates, params, X, y, rows, scratch, previous, row_totals
+                    model, optimizer, following_rates, params, X, y, rows, scratch, previous, row_totals
                 )
                 sums[LOSS] += row_totals[0]
                 sums[WEIGHT] += done_singly

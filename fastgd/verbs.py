@@ -2,17 +2,17 @@
 
 import inspect
 from collections.abc import Callable
-from types import FunctionType
 
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.core.typing.templates import AbstractTemplate, Signature, infer_global
-from numba.extending import is_jitted, lower_builtin, overload
+from numba.extending import lower_builtin, overload
 
 from fastgd import _check
 from fastgd._class_names import with_classes_told_apart
 from fastgd._compiled_checks import compare_lengths, require_array, require_params, require_state
+from fastgd._jit import typing_a_verb
 from fastgd._registry import (
     ClippingKernels,
     ModelKernels,
@@ -29,24 +29,11 @@ PASTED = {"forceinline": True, "nogil": True, "error_model": "numpy"}
 
 
 def kernels_in_compiled_code(verb, kind, thing):
-    """`kernels_for`, with the error that Numba shows.
-
-    A wrapper may hold another of its own class. Numba takes a function that calls itself with other types, by way of
-    a verb, for a recursion, and does not find it when the code is linked: then the one inside is a copy.
-    """
+    """`kernels_for`, with the error that Numba shows."""
     try:
-        kernels = kernels_for(verb, kind, thing)
+        return kernels_for(verb, kind, thing)
     except TypeError as error:
         raise TypingError(str(error)) from None
-    return kernels._make(_copied(part) if is_jitted(part) and part.is_compiling else part for part in kernels)
-
-
-def _copied(kernel):
-    function = kernel.py_func
-    twin = FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
-    )
-    return type(kernel)(twin, targetoptions=kernel.targetoptions)
 
 
 def in_compiled_code(verb, lend=True, as_long=None):
@@ -68,7 +55,7 @@ def in_compiled_code(verb, lend=True, as_long=None):
     def decorate(choose):
         form = inspect.signature(choose)
         names = list(form.parameters)
-        # By the types of the arguments, from typing to code. Numba's types hold functions weakly: a copy is only here.
+        # By the types of the arguments, from typing to code.
         chosen: dict[tuple, Callable] = {}
 
         def lower(context, builder, signature, arguments):
@@ -98,7 +85,8 @@ def in_compiled_code(verb, lend=True, as_long=None):
                 except TypeError as error:
                     raise TypingError(f"{verb.__name__}: {error}") from None
                 chosen[kinds] = choose(*kinds)
-                result = types.Dispatcher(chosen[kinds]).get_call_type(self.context, kinds, {}).return_type
+                with typing_a_verb(self.context.callstack):
+                    result = types.Dispatcher(chosen[kinds]).get_call_type(self.context, kinds, {}).return_type
                 return Signature(result, kinds, None, pysig=form)
 
         infer_global(verb, types.Function(Template))
@@ -458,18 +446,18 @@ def _descends_rows(model, optimizer, rule):
     return lambda model, optimizer, rule: plain(optimizer)
 
 
-def descend_rows(model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals):
+def descend_rows(model, optimizer, rates, params, X, y, rows, scratch, previous, totals):
     """Do plain steps of one row each, where `descends_rows` allows; return how many were done."""
     raise NotImplementedError("descend_rows is called in compiled code")
 
 
 @overload(descend_rows, jit_options=PASTED)
-def _descend_rows(model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals):
+def _descend_rows(model, optimizer, rates, params, X, y, rows, scratch, previous, totals):
     kernel = kernels_in_compiled_code("descend_rows", ModelKernels, model).descend_rows
     plain = kernels_in_compiled_code("descend_rows", OptimizerKernels, optimizer).plain
     if kernel is None or plain is None:
-        return lambda model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals: 0
-    return lambda model, optimizer, rule, rates, params, X, y, rows, scratch, previous, totals: kernel(
+        return lambda model, optimizer, rates, params, X, y, rows, scratch, previous, totals: 0
+    return lambda model, optimizer, rates, params, X, y, rows, scratch, previous, totals: kernel(
         model,
         borrowed(rates),
         borrowed(params),
