@@ -120,7 +120,11 @@ def in_order(thing, low, high):
 
 def number(owner, name, value, within=finite):
     """Return a real number as a float, checked against its range."""
-    if isinstance(value, bool | np.bool_ | str | bytes | bytearray) or np.ndim(value) != 0:
+    try:
+        scalar = not isinstance(value, bool | np.bool_ | str | bytes | bytearray) and np.ndim(value) == 0
+    except ValueError:  # ragged lists
+        scalar = False
+    if not scalar:
         raise TypeError(f"{owner}: {name} must be {within.words}, got {value!r}")
     try:
         result = float(value)

@@ -86,13 +86,16 @@ def arrays_as_long(optimizer, dtype):
 def _states_of_defaults(optimizer, dtype):
     """The states that an optimiser of this Numba type makes, with its default fields, for vectors of two sizes.
 
-    None where a field has no default.
+    None where a field has no default, or its `init` raises: of some other number of parameters only.
     """
     example = _with_defaults(optimizer)
     if example is None:
         return None
     init = kernels_for("init_state", OptimizerKernels, example).init.py_func
-    return [init(example, np.zeros(size, dtype.name)) for size in _SIZES]
+    try:
+        return [init(example, np.zeros(size, dtype.name)) for size in _SIZES]
+    except Exception:
+        return None
 
 
 def _with_defaults(kind):

@@ -163,7 +163,10 @@ def contiguous(context, builder, array_type, array):
     return context.make_array(array_type)(context, builder, array)
 
 
-def data_pointer(context, builder, array_type, array):
+def data_pointer(context, builder, array_type, array, dtype=None):
+    """A pointer to the first element; of numbers of this dtype, if one is given."""
+    if dtype is not None and array_type.dtype != dtype:
+        raise TypingError(f"a model's arrays must be of one dtype, got {array_type.dtype} beside X of {dtype}")
     return contiguous(context, builder, array_type, array).data
 
 
@@ -212,8 +215,8 @@ def dot_rows(typing_context, X, places, start, w, out):
     def emit(context, builder, signature, arguments):
         X_type, places_type, _, w_type, out_type = signature.args
         matrix = Matrix(context, builder, X_type, arguments[0])
-        weights = data_pointer(context, builder, w_type, arguments[3])
-        out = data_pointer(context, builder, out_type, arguments[4])
+        weights = data_pointer(context, builder, w_type, arguments[3], X_type.dtype)
+        out = data_pointer(context, builder, out_type, arguments[4], X_type.dtype)
         sums = [cgutils.alloca_once_value(builder, matrix.zero) for _ in range(matrix.rows_together)]
 
         def tile_part(start):
@@ -265,8 +268,8 @@ def add_weighted_rows(typing_context, X, places, start, factors, first, out):
     def emit(context, builder, signature, arguments):
         X_type, places_type, _, factors_type, _, out_type = signature.args
         matrix = Matrix(context, builder, X_type, arguments[0])
-        scalars = data_pointer(context, builder, factors_type, arguments[3])
-        out = data_pointer(context, builder, out_type, arguments[5])
+        scalars = data_pointer(context, builder, factors_type, arguments[3], X_type.dtype)
+        out = data_pointer(context, builder, out_type, arguments[5], X_type.dtype)
         to_factors = builder.sub(arguments[4], arguments[2])
 
         def tile_part(start):
@@ -304,7 +307,7 @@ def dot_row(typing_context, X, row, w):
     def emit(context, builder, signature, arguments):
         matrix = Matrix(context, builder, signature.args[0], arguments[0])
         pointer = matrix.row(arguments[1])
-        weights = data_pointer(context, builder, signature.args[2], arguments[2])
+        weights = data_pointer(context, builder, signature.args[2], arguments[2], signature.args[0].dtype)
         total = cgutils.alloca_once_value(builder, matrix.zero)
         builder.store(matrix.zero, total)
 
@@ -330,7 +333,7 @@ def add_weighted_row(typing_context, X, row, factor, out):
         matrix = Matrix(context, builder, signature.args[0], arguments[0])
         pointer = matrix.row(arguments[1])
         factor = matrix.splat(arguments[2])
-        out = data_pointer(context, builder, signature.args[3], arguments[3])
+        out = data_pointer(context, builder, signature.args[3], arguments[3], signature.args[0].dtype)
 
         def add_product(column, mask):
             x = matrix.load(builder.gep(pointer, [column]), mask)
@@ -369,7 +372,7 @@ def step_and_look_ahead(typing_context, X, place, following, after, factor, w):
         matrix = Matrix(context, builder, signature.args[0], arguments[0])
         rows = [builder.inttoptr(place, matrix.element.as_pointer()) for place in arguments[1:4]]
         factor = matrix.splat(arguments[4])
-        weights = data_pointer(context, builder, signature.args[5], arguments[5])
+        weights = data_pointer(context, builder, signature.args[5], arguments[5], signature.args[0].dtype)
         one = ir.Constant(matrix.vector, [1.0] + [0.0] * (matrix.lanes - 1))
         sums = [cgutils.alloca_once(builder, matrix.vector) for _ in range(4)]
         for total, start in zip(sums, (matrix.zero, one, one, one), strict=True):

@@ -13,7 +13,7 @@ def require_fitting(owner, optimizer, state, params, name, vector):
     `vector`, by its name, is the array that goes with the parameters, and was checked against them.
     """
     kernels = kernels_for(owner, OptimizerKernels, optimizer)
-    _require_like(owner, state, with_classes_told_apart(kernels.init.py_func(optimizer, params)), "state")
+    require_like(owner, state, with_classes_told_apart(kernels.init.py_func(optimizer, params)), "state")
     arrays = [("params", params), (name, vector), *_named_arrays(state, "state")]
     for i, (name, array) in enumerate(arrays):
         for other_name, other in arrays[:i]:
@@ -27,7 +27,8 @@ def is_elementwise(optimizer):
     return elementwise(optimizer) if callable(elementwise) else elementwise
 
 
-def _require_like(owner, value, expected, name):
+def require_like(owner, value, expected, name, read_only=False):
+    """Raise unless a state has the tuples and arrays of another; those that are only read may lie in memory anyhow."""
     if isinstance(expected, tuple):
         if type(value) is not type(expected) or len(value) != len(expected):
             raise TypeError(
@@ -35,14 +36,14 @@ def _require_like(owner, value, expected, name):
                 f"got {type(value).__name__}"
             )
         for field, part, expected_part in zip(field_names(expected, name), value, expected, strict=True):
-            _require_like(owner, part, expected_part, field)
+            require_like(owner, part, expected_part, field, read_only)
         return
     unmasked(owner, name, value)
     if not isinstance(value, np.ndarray) or value.dtype != expected.dtype:
         came = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         raise TypeError(f"{owner}: {name} must be an array of {expected.dtype}, got {came}")
-    if value.shape != expected.shape or not value.flags.carray:
-        came = f"shape {value.shape}" if value.flags.carray else "a strided, misaligned or read-only one"
+    if value.shape != expected.shape or not (read_only or value.flags.carray):
+        came = f"shape {value.shape}" if value.flags.carray or read_only else "a strided, misaligned or read-only one"
         raise ValueError(f"{owner}: {name} must be a contiguous, writable array of shape {expected.shape}, got {came}")
 
 

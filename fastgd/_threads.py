@@ -4,7 +4,7 @@ The pool is made at its first use, and anew in the child of a fork, where the pa
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 _pool: ThreadPoolExecutor | None = None
 _size = 0
@@ -29,8 +29,9 @@ def run_all(tasks):
     try:
         tasks[0]()
     finally:
-        for future in futures:
-            future.result()
+        wait(futures)
+    for future in futures:
+        future.result()
 
 
 def _submit(tasks):

@@ -190,7 +190,13 @@ def value_and_grad(model, params, X=None, y=None, grads=None):
     """
     kernels = kernels_for("value_and_grad", (ModelKernels, ObjectiveKernels), model)
     if isinstance(kernels, ObjectiveKernels):
-        return _of_objective(kernels, model, params, X if grads is None else grads)
+        given = [part for part in (X, y, grads) if part is not None]
+        if len(given) != 1:
+            raise TypeError(
+                f"value_and_grad: with an objective it is value_and_grad(objective, x, grads), got {2 + len(given)} "
+                "arguments"
+            )
+        return _of_objective(kernels, model, params, *given)
     _check.vector("value_and_grad", "grads", grads)
     params = _check.parameters("value_and_grad", model, kernels.n_params.py_func(model), params, grads.dtype)
     if grads.size != params.size:
@@ -210,6 +216,9 @@ def _of_objective(kernels, objective, x, grads):
     x = _check.array("value_and_grad", "x", x, 1, grads.dtype)
     if grads.size != x.size:
         raise ValueError(f"value_and_grad: grads must have {x.size} elements, as x has, got {grads.size}")
+    for part in (x, *objective):
+        if isinstance(part, np.ndarray) and np.may_share_memory(grads, part):
+            raise ValueError("value_and_grad: grads must not share memory with x or the objective's arrays")
     return kernels.value_and_grad(objective, x, grads)
 
 

@@ -16,6 +16,7 @@ from fastgd._registry import ModelKernels, ObjectiveKernels, _registered, kernel
 from fastgd._run import Run, flat
 from fastgd._setup import MOST, initial_params
 from fastgd._setup import prepare as prepare_training
+from fastgd._states import require_like
 from fastgd.objectives import checked_args
 from fastgd.objectives import prepare as prepare_objective
 from fastgd.optimizers import Adam
@@ -333,13 +334,8 @@ def _begin_with(owner, own, given):
     """Copy the numbers of a state that was handed in."""
     if given is None:
         return
-    if type(given) is not type(own):
-        raise TypeError(f"{owner}: state must be {type(own).__name__}, the optimizer's, got {type(given).__name__}")
-    mine, theirs = flat(own), flat(given)
-    expected, came = ([(array.shape, str(array.dtype)) for array in arrays] for arrays in (mine, theirs))
-    if expected != came:
-        raise ValueError(f"{owner}: state must have arrays of these shapes and dtypes, {expected}, got {came}")
-    for array, value in zip(mine, theirs, strict=True):
+    require_like(owner, given, own, "state", read_only=True)
+    for array, value in zip(flat(own), flat(given), strict=True):
         array[...] = value
 
 

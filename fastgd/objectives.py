@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -237,8 +236,19 @@ def _require_arity(owner, name, function, first, args):
         ) from None
 
 
-_compilations: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # plain function -> compiled
-_forms: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # function -> {(its gradient, ...): the loop's form}
+# The latest of a kind, by function: a compiled one keeps what it was made of, and that may keep a user's arrays.
+_MOST_KEPT = 64
+_compilations: dict[Any, Callable] = {}  # of plain functions
+_forms: dict[tuple, Callable] = {}  # the loop's, of a function and its gradient
+
+
+def _kept(cache, key, make):
+    """What was made for a key, or is made now, in place of the oldest if there are many."""
+    if key not in cache:
+        while len(cache) >= _MOST_KEPT:
+            cache.pop(next(iter(cache)), None)
+        cache[key] = make()
+    return cache[key]
 
 
 def _compiled(owner, name, function):
@@ -246,11 +256,11 @@ def _compiled(owner, name, function):
     if is_jitted(function):
         return function
     try:
-        if function not in _compilations:
-            _compilations[function] = njit(
-                function, cache=False, nogil=True, error_model="numpy", fastmath={"contract"}
-            )
-        return _compilations[function]
+        return _kept(
+            _compilations,
+            function,
+            lambda: njit(function, cache=False, nogil=True, error_model="numpy", fastmath={"contract"}),
+        )
     except TypeError:
         raise TypeError(
             f"{owner}: {name} must be a function that Numba can compile, got {type(function).__name__}; "
@@ -281,10 +291,11 @@ def _form(fun, jac, compiled):
     make: Callable = _joined if jac is True else _paired if callable(jac) else _DIFFERENCES[jac]
     if not compiled:
         return make(fun, jac, lambda function: function)
-    forms = _forms.setdefault(fun, {})
-    if jac not in forms:
-        forms[jac] = make(fun, jac, lambda function: njit(function, cache=False, nogil=True, error_model="numpy"))
-    return forms[jac]
+    return _kept(
+        _forms,
+        (fun, jac),
+        lambda: make(fun, jac, lambda function: njit(function, cache=False, nogil=True, error_model="numpy")),
+    )
 
 
 def _paired(fun, jac, compile):

@@ -252,7 +252,7 @@ def find_scaling(X, names=None):
     Raises
     ------
     ValueError
-        If a feature holds numbers whose differences no float64 holds.
+        If there are no numbers, or a feature holds NaN, infinity or numbers whose differences no float64 holds.
 
     Examples
     --------
@@ -267,13 +267,17 @@ def find_scaling(X, names=None):
            [ 1.,  0.]])
     """
     X = _check.array("find_scaling", "X", X, 2)
+    if X.size == 0:
+        raise ValueError(f"find_scaling: X must have at least one row and one column, got shape {X.shape}")
     highest, lowest = X.max(axis=0).astype(np.float64), X.min(axis=0).astype(np.float64)
-    with np.errstate(over="ignore"):
-        too_large = np.isinf(highest - lowest)
-    if too_large.any():
-        j = np.argmax(too_large)
+    with np.errstate(over="ignore", invalid="ignore"):
+        wrong = ~np.isfinite(highest - lowest)
+    if wrong.any():
+        j = np.argmax(wrong)
         name = j if names is None else repr(names[j])
-        raise ValueError(f"find_scaling: column {name} holds numbers too large to standardise")
+        finite = np.isfinite([highest[j], lowest[j]]).all()
+        what = "numbers too large to standardise" if finite else "NaN or infinity"
+        raise ValueError(f"find_scaling: column {name} holds {what}")
     # By a power of two to numbers of size 1, whose squares neither overflow nor vanish: it changes no bit of theirs.
     _, exponent = np.frexp(np.maximum(abs(highest), abs(lowest)))
     unit = np.ldexp(X.astype(np.float64), -exponent)
@@ -284,7 +288,7 @@ def find_scaling(X, names=None):
 
 
 def standardize(X, scaling):
-    """Return (X - mean)/scale, in the dtype of X.
+    """Return (X - mean)/scale, in the dtype of X (float64 of integers).
 
     Parameters
     ----------
@@ -298,6 +302,7 @@ def standardize(X, scaling):
     ndarray of shape (n, d)
         A new array.
     """
+    X = _check.array("standardize", "X", X, 2)
     return ((X - scaling.mean) / scaling.scale).astype(X.dtype)
 
 

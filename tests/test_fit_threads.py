@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -187,6 +188,14 @@ def test_an_error_in_a_task_is_raised_when_all_have_ended():
     assert len(ended) == 2
     _threads.run_all([lambda: ended.append(1)] * 3)  # the pool is as good as before
     assert len(ended) == 5
+
+    def end_late():
+        time.sleep(0.05)
+        ended.append(1)
+
+    with pytest.raises(ZeroDivisionError):
+        _threads.run_all([lambda: None, fail, end_late])
+    assert len(ended) == 6
 
 
 def test_where_there_are_no_threads_to_be_had(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import reference
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from numba.core.errors import TypingError
+from numba.core.errors import NumbaError, TypingError
 from user_program import sum_over_rows, two_halves
 
 import fastgd
@@ -162,6 +162,18 @@ def test_predicting_no_rows(dtype):
 )
 def test_lengths_that_do_not_fit(call, words):
     with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: forward(np.zeros(4, np.float32), np.ones((4, 3)), np.empty(4)),
+        lambda: backward(np.ones((4, 3)), np.zeros(4), np.zeros(4), np.empty(4, np.float32)),
+    ],
+)
+def test_dtypes_that_do_not_fit(call):
+    with pytest.raises(NumbaError, match="a model's arrays must be of one dtype, got float32 beside X of float64"):
         call()
 
 

@@ -136,6 +136,9 @@ def test_an_objective_s_errors():
         ((x, np.empty(2, int)), TypeError, "value_and_grad: grads must be a float32 or float64 array"),
         ((np.zeros((1, 2)), np.empty(2)), ValueError, "value_and_grad: x must be a 1-D array, got shape"),
         ((["a", "b"], np.empty(2)), TypeError, "value_and_grad: x must hold real numbers"),
+        ((x, x), ValueError, "value_and_grad: grads must not share memory with x or"),
+        ((x,), TypeError, "value_and_grad: with an objective it is .*, got 2 arguments"),
+        ((x, x, x, np.empty(2)), TypeError, "value_and_grad: with an objective it is .*, got 5 arguments"),
     ]:
         with pytest.raises(error, match=message):
             fastgd.value_and_grad(Rosenbrock(), *arguments)

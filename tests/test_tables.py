@@ -428,6 +428,21 @@ def test_features_whose_squares_are_no_numbers(size):
     np.testing.assert_allclose([Z.mean(), Z.std()], [0, 1], atol=1e-11)
 
 
+def test_integers_and_lists_are_standardised_in_float64():
+    X = [[1], [2], [4]]
+    expected = (np.array(X) - 7 / 3) / np.std([1, 2, 4])
+    for rows in (X, np.array(X)):
+        np.testing.assert_allclose(standardize(rows, find_scaling(rows)), expected, rtol=1e-15)
+
+
+def test_features_without_a_scale_are_named():
+    with pytest.raises(ValueError, match=r"X must have at least one row and one column, got shape \(0, 2\)"):
+        find_scaling(np.empty((0, 2)))
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="column 1 holds NaN or infinity"):
+            find_scaling([[0, 1], [1, bad]])
+
+
 def test_features_too_large_to_standardise_are_named():
     with pytest.raises(ValueError, match="column 'b' holds numbers too large to standardise"):
         find_scaling(np.array([[0, 1e308], [1, -1e308]]), ["a", "b"])
