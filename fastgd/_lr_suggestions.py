@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._jit import kernel
+from fastgd.optimizers import SGD, Momentum, Nesterov
 
 METHODS = ("steepest", "minimum", "valley", "slide")
 FEWEST = 10  # points, below which nothing is said
@@ -52,7 +53,32 @@ def smooth(losses, beta, stop_factor, n_unwatched, smoothed):
     return losses.size, False
 
 
-def suggest(method, lrs, losses, beta, num_steps, status, sampled=True):
+def stable_limit(lrs, losses, optimizer):
+    """The largest stable rate, by how fast the loss grew at the end of a run without noise; infinite where unknown.
+
+    On a bowl the error of the steepest direction is multiplied by -q a step when it alone is left, and the loss by q².
+    The rate times the curvature that does so is 1 + q under plain descent; with momentum -q is a root of a polynomial,
+    for which the limits are 2(1 + β) and Nesterov's 2(1 + β)/(1 + 2β).
+    """
+    before, last = losses[-2:]
+    floor = losses.min() if losses.min() < before else 0.0
+    if not floor < before < last:
+        return np.inf
+    q = np.sqrt((last - floor) / (before - floor))
+    if isinstance(optimizer, SGD):
+        share = 2 / (1 + q)
+    elif isinstance(optimizer, Momentum) and optimizer.dampening == 0:
+        beta = optimizer.beta
+        share = 2 * (1 + beta) / (1 + beta + q + beta / q)
+    elif isinstance(optimizer, Nesterov):
+        beta = optimizer.beta
+        share = 2 * (1 + beta) / (1 + 2 * beta) / (1 + q**2 / ((1 + beta) * q + beta))
+    else:
+        return np.inf
+    return min(share, 1.0) * lrs[-2]  # whose step led to the last loss
+
+
+def suggest(method, lrs, losses, beta, num_steps, status, optimizer, sampled=True):
     """Apply a rule to a finder's record.
 
     Parameters
@@ -67,6 +93,8 @@ def suggest(method, lrs, losses, beta, num_steps, status, sampled=True):
         How many rates were to be tried.
     status : str
         How the run ended.
+    optimizer : NamedTuple
+        The optimiser.
     sampled : bool
         Whether the losses are of batches, and noisy for that.
 
@@ -86,24 +114,37 @@ def suggest(method, lrs, losses, beta, num_steps, status, sampled=True):
         if diverged:
             return Suggestion(None, f"diverged at once: the run was over after {lrs.size} losses; {smaller}")
         return Suggestion(None, f"too few points: {lrs.size} losses were recorded, {FEWEST} are needed")
-    fall = _Fall(lrs, losses, beta, diverged)
+    _, exponent = np.frexp(abs(losses).max())  # squares of losses must not overflow, nor vanish
+    unit = np.ldexp(1.0, min(exponent, 1023))
+    losses = losses / unit
+    # The steepest direction, if the run began near its floor, takes some steps beyond the limit until it is seen, while
+    # the loss still falls along the others: rules that look at the fall would lead there.
+    limit = np.inf if sampled else stable_limit(lrs, losses, optimizer)
+    stable = lrs < limit
+    if np.count_nonzero(stable) < FEWEST:
+        return Suggestion(None, f"diverged at once: the loss grew from {limit:.3g} on; {smaller}")
+    lrs, losses = lrs[stable], losses[stable]
+    fall = _Fall(lrs, losses, beta, diverged, unit)
     if not fall.is_clear:
         if diverged and lrs.size <= _AT_ONCE * num_steps:
             return Suggestion(None, f"diverged at once: no fall before the run was over at {lrs[-1]:.3g}; {smaller}")
         hidden = "a fall hidden by noise would take repeats=5 or a larger batch_size to show"
         clearer = hidden if sampled and fall.noise > 0 else ""
+        level = fall.level * unit
         if losses[0] - fall.level > _SURE * _variance(losses[_AT_FIRST:]) ** 0.5:
             return Suggestion(
-                None, f"fell at once, from {losses[0]:.4g} to near {fall.level:.4g} in the first steps; {smaller}"
+                None, f"fell at once, from {losses[0] * unit:.4g} to near {level:.4g} in the first steps; {smaller}"
             )
         if diverged or fall.rises:
-            reason = f"never fell: the loss was near {fall.level:.4g} from the start, and rose"
+            reason = f"never fell: the loss was near {level:.4g} from the start, and rose"
         else:
-            reason = f"flat: the loss stayed near {fall.level:.4g} at all rates up to {lrs[-1]:.3g}"
+            reason = f"flat: the loss stayed near {level:.4g} at all rates up to {lrs[-1]:.3g}"
         return Suggestion(None, f"{reason}; {clearer}" if clearer else reason)
+    if limit < np.inf:
+        return getattr(fall, method)()
     if status == "nonfinite" and fall.quickens:
         return Suggestion(
-            None, f"fell faster and faster, to {losses[-1]:.3g}, until it was not finite: it has no floor"
+            None, f"fell faster and faster, to {losses[-1] * unit:.3g}, until it was not finite: it has no floor"
         )
     if not diverged and fall.quickens:
         return Suggestion(None, f"still falling, and faster than ever, at the largest rate, {lrs[-1]:.3g}: {goes_on}")
@@ -116,8 +157,8 @@ def suggest(method, lrs, losses, beta, num_steps, status, sampled=True):
 class _Fall:
     """The curve that the rules look at, and the fall in it."""
 
-    def __init__(self, lrs, losses, beta, diverged):
-        self.lrs = lrs
+    def __init__(self, lrs, losses, beta, diverged, unit):
+        self.lrs, self._unit = lrs, unit
         # A running median before the average: a single wild batch bends the average for a long time, and its fading
         # looks like a fall. What rises or falls steadily is not changed by it.
         steady = _running_median(losses)
@@ -179,7 +220,9 @@ class _Fall:
         """The rate at which the loss falls fastest."""
         slopes = self._slopes()[self.middle : self.bottom + 1]
         k = self.middle + int(np.argmin(slopes))
-        return Suggestion(float(self.lrs[k]), f"the smoothed loss falls fastest there, by {-slopes.min():.3g} a decade")
+        return Suggestion(
+            float(self.lrs[k]), f"the smoothed loss falls fastest there, by {-slopes.min() * self._unit:.3g} a decade"
+        )
 
     def minimum(self):
         """A tenth of the rate at which the loss is least."""

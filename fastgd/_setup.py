@@ -138,8 +138,7 @@ def _weights(owner, sample_weight, X, interrupts):
     _, exponent = np.frexp(weight.max())
     if abs(exponent) > _MOST_EXPONENT:  # the mean is the same, but sums of such weights might overflow or vanish
         weight = np.ldexp(weight, -exponent)
-    # An array of one is taken for the weight of all rows: with one row these are the same.
-    return weight
+    return np.ones_like(weight) if weight.size == 1 else weight  # an array of one is taken for the weight of all rows
 
 
 def _validation(owner, validation, model, kernels, X, y, weight, seed, interrupts):

@@ -109,7 +109,9 @@ class LRFindResult:
         Suggestion(lr=None, reason='flat: the loss stayed near 0 at all rates up to 10')
         """
         _check.choice("suggestion", "method", method, METHODS)
-        return suggest(method, self.lrs, self.losses, self.beta, self.num_steps, self.status, self.sampled)
+        return suggest(
+            method, self.lrs, self.losses, self.beta, self.num_steps, self.status, self.optimizer, self.sampled
+        )
 
     def __repr__(self):
         rates = f"{self.lrs[0]:.3g} to {self.lrs[-1]:.3g}" if self.lrs.size else "none"

@@ -136,7 +136,9 @@ def ill_conditioned(problem, x, grads):
 
 
 def ill_conditioned_facts(problem, n):
-    words = "convex, with curvatures from 1 to `condition`: too fast across the valley is too slow along it"
+    words = f"convex, with curvatures from 1 to {problem.condition:g}: too fast across the valley is too slow along it"
+    if n == 1:
+        words = f"convex, of curvature {problem.condition:g}"
     curvatures = problem.condition ** (np.linspace(0, 1, n) if n > 1 else np.ones(1))
     return _known(problem, words, [np.zeros(n)], 0, np.ones(n), (-2, 2), curvatures.max(), curvatures.min())
 

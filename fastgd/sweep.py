@@ -284,7 +284,8 @@ def _result(model, table, parts, epochs, ended_early, started):
             going = "max_epochs" if done >= epochs else ended_early
             status[i] = {RUNNING: going, CONVERGED: "converged"}.get(code, "diverged")
     losses = history[:, :, HISTORY.index("loss")]
-    loss = np.array([(row[~np.isnan(row)][-1:].tolist() or [math.nan])[0] for row in losses])
+    epochs_done = ~np.isnan(history[:, :, HISTORY.index("epoch")])  # fewer, of runs that ended early
+    loss = np.array([row[done][-1] if done.any() else math.nan for row, done in zip(losses, epochs_done, strict=True)])
     judged = np.where(np.isfinite(val_loss), val_loss, loss)
     judged[(status == "diverged") | ~np.isfinite(judged)] = np.inf
     best = int(np.argmin(judged))

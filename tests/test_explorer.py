@@ -354,6 +354,17 @@ def test_buttons():
     assert "At the start" in words_of(explorer)
 
 
+def test_a_small_start_is_shown_as_it_is():
+    texts = {name: slider.valtext.get_text() for name, slider in Explorer(problems.Saddle()).plot().sliders_.items()}
+    assert (texts["start x1"], texts["start x2"]) == ("1", "1e-6")
+
+
+def test_a_place_that_is_no_figure():
+    for place in (3, plt.figure().add_subplot()):
+        with pytest.raises(TypeError, match=r"Explorer: figure must be a matplotlib figure or None, got (int|Axes)"):
+            Explorer().plot(place)
+
+
 def test_steps_before_it_is_drawn():
     explorer = Explorer(lr=0.1, start=4.0)
     explorer.run(3)

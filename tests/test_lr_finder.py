@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd import _lr_suggestions, _run, lr_finder
 from fastgd._lr_suggestions import METHODS, longest_decrease, suggest
-from fastgd.problems import Booth
+from fastgd.problems import Booth, IllConditioned
 
 N_FEATURES = 6
 SGD = fastgd.SGD()
@@ -344,7 +344,7 @@ def fall(centre=1e-2, width=0.3, depth=0.8, explosion=1.0):
 
 def ask(method, losses, beta=0.0, status="exploded", num_steps=100):
     n = len(losses)
-    return suggest(method, LRS[:n], np.asarray(losses, float), beta, num_steps, status)
+    return suggest(method, LRS[:n], np.asarray(losses, float), beta, num_steps, status, fastgd.Adam())
 
 
 @pytest.mark.parametrize("centre", [1e-4, 1e-3, 1e-2])
@@ -580,3 +580,24 @@ def test_more_runs_are_advised_where_they_would_help():
         suggestion = fastgd.lr_find(neuron, X, y, batch_size=batch_size, **options).suggestion()
         assert suggestion.lr is None
         assert ("repeats=5" in suggestion.reason) == helps
+
+
+@pytest.mark.parametrize(
+    "optimizer", [fastgd.SGD(), fastgd.Momentum(), fastgd.Nesterov()], ids=lambda o: type(o).__name__
+)
+def test_no_rate_beyond_the_limit_of_a_direction_that_had_settled(optimizer):
+    """Nearly at its floor, the steepest direction grows for some steps before the loss shows it."""
+    beta = getattr(optimizer, "beta", 0.0)
+    share = 2 * (1 + beta) / (1 + 2 * beta) if type(optimizer) is fastgd.Nesterov else 2 * (1 + beta)
+    for condition in (3.0, 30.0, 1000.0):
+        for start in ([1.0, 1.0], [1.0, 0.01], [1.0, 1e-4], [0.01, 1.0]):
+            found = fastgd.lr_find(IllConditioned(condition), start, optimizer=optimizer)
+            for method in METHODS:
+                rate = found.suggestion(method).lr
+                assert rate is None or rate < share / condition
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e150, 1e200])
+@pytest.mark.parametrize("method", METHODS)
+def test_losses_of_any_size(method, unit):
+    assert ask(method, fall() * unit).lr == pytest.approx(ask(method, fall()).lr, rel=1e-12)

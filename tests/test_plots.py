@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 import sys
 import warnings
 from functools import cache
@@ -293,7 +294,8 @@ def test_rates_at_which_some_runs_diverge_are_not_shaded():
 
 def test_the_best_run_says_by_what_it_is_best():
     result = sweep_of(3, validation=0.25)
-    assert SweepDisplay(result).plot().best_.get_label().startswith("best on validation rows: ")
+    label = SweepDisplay(result).plot().best_.get_label()
+    assert re.fullmatch("best on validation rows: rate .*, training loss .*", label)
     (line,) = [line for line in SweepCurvesDisplay(result).plot().lines_ if line.get_label()[0] != "_"]
     assert line.get_label().startswith("best on validation rows: rate ")
 

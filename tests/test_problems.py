@@ -158,3 +158,8 @@ def test_logistic_regression_of_any_scale_has_its_minimum(scale, separable):
 def test_the_gallery_is_found_in_compiled_code_at_its_first_use(python):
     code = "import numba, fastgd; print(numba.njit(lambda: fastgd.problems.Rosenbrock().b)())"
     assert python("-c", code).stdout.split() == ["100.0"]
+
+
+def test_what_a_textbook_says_is_of_the_problem_at_hand():
+    assert "from 1 to 30:" in problems.facts(problems.IllConditioned(30.0), 2).description
+    assert problems.facts(problems.IllConditioned(30.0), 1).description == "convex, of curvature 30"

@@ -22,15 +22,20 @@ def test_sweep_shows_each_rate_and_the_best(run):
     assert lines[6] == f"best rate 1, loss {losses[3]:.4g}; it is at the edge, so try a higher --end too"
 
 
-def test_sweep_tells_of_divergence_and_keeps_the_unit(run, tmp_path):
+def test_sweep_tells_of_divergence_and_of_a_target_that_it_standardised(run, tmp_path):
     X, y = prices()
     path = write_table(tmp_path / "prices.csv", X, y)
     arguments = ["sweep", path, "--optimizer", "sgd", "--rates", "4", "--epochs", "20"]
     code, out, _ = run(*arguments, "--start", "1e-2", "--end", "1e4")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines() if "diverged in epoch" in line] == ["100", "1e+04"]
-    best_loss = float(out.splitlines()[-1].split()[-1].rstrip(";"))
-    assert best_loss < y.var()
+    assert "rows, target standardised, sgd, 20 epochs" in out
+    assert float(out.splitlines()[-1].split()[-1].rstrip(";")) < 1
+    best = out.splitlines()[-1]
+    write_table(path, X, y * 1e200)
+    code, out, _ = run(*arguments, "--start", "1e-2", "--end", "1e4")
+    assert (code, out.splitlines()[-1]) == (0, best)
+    write_table(path, X, y)
     code, out, _ = run(*arguments, "--start", "1e3", "--end", "1e5")
     assert code == 1
     assert out.splitlines()[-1] == "all rates diverged: try a lower --start"

@@ -314,3 +314,20 @@ def test_cosines_of_gradients_whose_products_are_no_numbers(dtype, small, batch_
         np.testing.assert_allclose(history["grad_cosine"], expected, rtol=1e-4)
     swept = sweep(neuron, X, targets, lrs=[0.01, 0.02], **options).history["grad_cosine"][0]
     np.testing.assert_allclose(swept, expected, rtol=1e-4)
+
+
+def test_the_weight_of_a_single_row_does_not_matter():
+    how = {"optimizer": SGD(), "epochs": 3, "sample_weight": [3.0], "params": np.zeros(2)}
+    run = fit(Neuron(1, "identity"), [[1.0]], [1.0], lr=0.1, **how)
+    swept = sweep(Neuron(1, "identity"), [[1.0]], [1.0], lrs=[0.1, 0.2], **how)
+    np.testing.assert_allclose(run.history["loss"], [1, 0.36, 0.1296], rtol=1e-12)
+    np.testing.assert_allclose(swept.history["loss"][0], run.history["loss"], rtol=1e-12)
+    np.testing.assert_allclose(swept.params[0], run.params, rtol=1e-12)
+
+
+def test_a_run_whose_last_epochs_were_left_out_has_no_loss():
+    how = {"optimizer": SGD(), "batch_size": None, "epochs": 5, "on_nonfinite": "skip", "params": np.zeros(2)}
+    swept = sweep(Neuron(1, "identity"), np.ones((8, 1)), np.ones(8), lrs=[0.1, 1e200], **how)
+    assert np.isnan(swept.loss[1])
+    assert np.isnan(fit(Neuron(1, "identity"), np.ones((8, 1)), np.ones(8), lr=1e200, **how).loss)
+    assert swept.best_lr == 0.1

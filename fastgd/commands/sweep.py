@@ -47,9 +47,11 @@ def run(arguments):
         seed=arguments.seed,
         threads=arguments.threads,
     )
-    print(f"{setup.source}: {len(setup.X)} rows, {arguments.optimizer}, {arguments.epochs} epochs, {lrs.size} rates")
-    print("\n".join(_table(result, unit**2)))
-    print(_verdict(result, unit**2))
+    scaled = "" if unit == 1 else ", target standardised"
+    how = f"{arguments.optimizer}, {arguments.epochs} epochs, {lrs.size} rates"
+    print(f"{setup.source}: {len(setup.X)} rows{scaled}, {how}")
+    print("\n".join(_table(result)))
+    print(_verdict(result))
     if arguments.png and np.isfinite(result.history["loss"]).any():
         displays = fastgd.plots.SweepDisplay(result), fastgd.plots.SweepCurvesDisplay(result)
         _pictures.draw(arguments.png, *displays)
@@ -67,11 +69,10 @@ def _rates(arguments):
     return np.geomspace(start, end, arguments.rates)
 
 
-def _table(result, unit):
+def _table(result):
     """A line for each rate: the loss, a bar as long as it on a log scale, what became of the run."""
     ended = result.status != "diverged"
-    with np.errstate(over="ignore"):  # of runs on the way to infinity
-        losses = np.where(ended, result.loss, np.nan) * unit
+    losses = np.where(ended, result.loss, np.nan)
     shown = losses[ended & np.isfinite(losses) & (losses > 0)]
     low, high = (np.log(shown.min()), np.log(shown.max())) if shown.size else (0.0, 0.0)
     yield f"{'rate':>10}  {'loss':>10}"
@@ -87,10 +88,10 @@ def _table(result, unit):
         yield f"{lr:>10.4g}  {loss:>10.4g}  {bar}{'  <- best' if k == result.best else ''}"
 
 
-def _verdict(result, unit):
+def _verdict(result):
     if result.best is None:
         lost = (result.status == "diverged").all()
         return "all rates diverged: try a lower --start" if lost else result.message
     at_edge = {0: "a lower --start", result.lrs.size - 1: "a higher --end"}.get(result.best)
     advice = f"; it is at the edge, so try {at_edge} too" if at_edge else ""
-    return f"best rate {result.best_lr:.4g}, loss {result.loss[result.best] * unit:.4g}{advice}"
+    return f"best rate {result.best_lr:.4g}, loss {result.loss[result.best]:.4g}{advice}"

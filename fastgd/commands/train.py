@@ -115,7 +115,7 @@ def _report_plan(say, arguments, setup, optimizer, lr):
 
 
 def _report_course(say, setup, batch_size, result, unit, preparation):
-    for line, text in enumerate(_losses_by_epoch(result.history, unit**2)):
+    for line, text in enumerate(_losses_by_epoch(result.history, unit * unit)):
         say("" if line else "loss", text)
     say("ended", result.message)
     n_rows = len(setup.X)

@@ -107,6 +107,8 @@ class Explorer:
             This explorer, with what was drawn in its attributes.
         """
         plt = _style.pyplot("Explorer")
+        if figure is not None and not hasattr(figure, "add_axes"):
+            raise TypeError(f"Explorer: figure must be a matplotlib figure or None, got {type(figure).__name__}")
         self.figure_ = plt.figure(figsize=(11, 7.5)) if figure is None else figure
         self.figure_.explorer = self  # matplotlib keeps no widgets: they live as long as the figure
         self._draw_landscape()
@@ -238,7 +240,9 @@ class Explorer:
         self._text.set_text("\n".join(self._lines()))
         self._message.set_text(run.message)
         self._message.set_color(_COLOURS.get(run.status, _style.BLACK))
-        self.sliders_["rate"].valtext.set_text(fmt_setting(run.lr))
+        starts = [name for name in self.sliders_ if name.startswith("start")]
+        for name, value in zip(["rate", *starts], [run.lr, *run.start], strict=True):
+            self.sliders_[name].valtext.set_text(fmt_setting(value))
         used = run.momentum is not None
         self.sliders_["momentum"].label.set_color(_style.BLACK if used else "#9a9a9a")
         self._draw_scale()

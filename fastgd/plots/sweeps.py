@@ -106,7 +106,7 @@ class SweepDisplay:
         self.best_ = None
         if self.best is not None:
             lr, loss = self.lrs[self.best], self.loss[self.best]
-            label = f"{self._best_words}: {_style.fmt(loss)} at rate {_style.fmt(lr)}"
+            label = f"{self._best_words}: rate {_style.fmt(lr)}, training loss {_style.fmt(loss)}"
             self.best_ = _style.star(ax, lr, loss, label)
         if not np.isfinite(self.loss).any():
             words = "every run diverged" if self.diverged.all() else "no run ended with a finite loss"
