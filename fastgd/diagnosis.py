@@ -59,6 +59,7 @@ _FLAT = 0.01  # of the first loss: a change that is none
 _SATURATED = 1e-3
 _DEAD = 1e-8  # the same, where not even the noise from batch to batch is left (of a working neuron: 1e-4 and more)
 _ROUNDING = 1e-6  # of the first loss: as good as none
+_BELOW_PEAK = 0.05  # of a peak's height: where the rest lies, which noise does not leave so far below its highest
 # An epoch's mean, above twice the loss before any step (by the first batch of 64 rows; of r fewer, √(64/r) times that):
 # the steps have raised it. A run that then ends far below where it began has got over that.
 _ROWS_TO_TELL, _LEAST_ROWS, _RAISED, _FAR_BELOW = 64, 8, 2, 0.5
@@ -166,7 +167,7 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     3. *too large: oscillating*: the mean cosine is below -0.6 and the gradient shrinks by less than 0.3 a step; or the
        loss ended at more than half of what it was before any step (by the first batch of 8 rows or more of a `fit`),
        and steps raised it to more than twice that, or the first one was so long that on any bowl above 0 it must:
-       lr·|g|² above 4 times the loss.
+       lr·|g|² above 4 times the loss. Or a path rose above its start by more than it fell in all, and came back.
        With noise of variance σ² in the gradient, plain descent comes to rest at a cosine of -lr·λ/2.
     4. *stuck*: the loss is flat from the start and |g|² is below a thousandth of it; *too small* where it is not. Or
        no batch has a gradient left, though the loss is not 0: long steps have saturated it.
@@ -375,6 +376,14 @@ def _judge(run):
         return OSCILLATING, [_overshot(cosine), _went(first, last, run)], _SMALLER, None
 
     fall = first - last
+    highest = int(loss.argmax())
+    peak = loss[highest] - first
+    if unit == "step" and peak > fall and loss[-2 * q :].mean() - loss.min() < _BELOW_PEAK * peak:
+        said = [
+            f"the loss went from {first:.4g} up to {loss[highest]:.4g} in {unit} {highest + 1} and ended at "
+            f"{loss[-1]:.4g}: steps lead far past the low point"
+        ]
+        return OSCILLATING, said, _SMALLER, None
     sees_norm = np.isfinite(run.norm).any()
     known = run.norm[np.isfinite(run.norm)]
     shrank = bool(sees_norm and known[-q:].mean() < 0.5 * known[0])

@@ -1,4 +1,4 @@
-"""`fit`: checks, then compiled chunks of about 50 ms until the run is over, then a result."""
+"""`fit`: checks, then compiled chunks of about 40 ms until the run is over, then a result."""
 
 import math
 import time

@@ -341,6 +341,13 @@ def test_noise_in_a_record_of_losses_alone():
     assert [diagnose({"loss": run.history["loss"]}).verdict for run in runs].count("noisy") >= 19
 
 
+@pytest.mark.parametrize("lr", [10.0, 30.0])
+def test_a_path_that_went_up_before_it_came_down_is_not_too_slow(lr):
+    run = minimize(Bowl(), [1.0], optimizer=Adam(), lr=lr, max_steps=60, record=True)
+    assert run.path_fun.max() > 5
+    assert diagnose(run).verdict == SWINGS
+
+
 @pytest.mark.parametrize("lr", [0.05, 0.1, 0.3])
 def test_momentum_s_long_steps_are_no_noise(lr):
     run = minimize(Bowl(), [4.0], optimizer=Momentum(), lr=lr, max_steps=30, record=True)
