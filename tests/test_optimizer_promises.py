@@ -105,8 +105,8 @@ STEPS = 6000
 
 # (ASGD that averages from its second step on has the whole way in its average.)
 @pytest.mark.parametrize("optimizer", [one for one in EVERY if getattr(one, "t0", 1e6) == 1e6], **by_repr)
-@pytest.mark.parametrize("problem", PROBLEMS)
-def test_it_reaches_the_minimum(optimizer, dtype, problem):
+@pytest.mark.parametrize(("problem", "dtype"), [*((name, np.float64) for name in PROBLEMS), ("parabola", np.float32)])
+def test_it_reaches_the_minimum(optimizer, problem, dtype):
     first, of, least = PROBLEMS[problem]
     name = type(optimizer).__name__
     lr = RATES.get(name, BY_LENGTH)[problem]
@@ -266,15 +266,15 @@ def update_made_up(optimizer, lr, grads, state, params):
 fastgd.register_optimizer(MadeUp, init_made_up, update_made_up, elementwise=True, beta=fastgd.unit_interval)
 
 
-def test_a_made_up_one_keeps_the_promises(dtype, monkeypatch, tmp_path):
+def test_a_made_up_one_keeps_the_promises(dtype, shared_from_the_start, tmp_path):
     optimizer = MadeUp()
-    test_it_reaches_the_minimum(optimizer, dtype, "parabola")
+    test_it_reaches_the_minimum(optimizer, "parabola", dtype)
     test_zero_gradients_change_nothing(optimizer, dtype)
     test_rate_zero_changes_nothing(optimizer, dtype)
     test_the_state_is_of_its_own(optimizer, dtype)
     test_saved_and_restored_it_goes_on_bit_for_bit(optimizer, dtype, 7, tmp_path)
     test_a_second_call_compiles_nothing(optimizer, dtype)
-    test_threads_change_no_bit(optimizer, dtype, monkeypatch)
+    test_threads_change_no_bit(optimizer, dtype, shared_from_the_start)
 
 
 @pytest.mark.parametrize("optimizer", EVERY, **by_repr)

@@ -191,6 +191,7 @@ def test_an_empty_vector():
     state = init_state(Adam(), params)
     for _ in range(2):
         update(Adam(), 0.1, np.empty(0), state, params)
+    assert state.m.size == state.v.size == 0
 
 
 def test_hyperparameters_that_change_at_every_step():
