@@ -27,7 +27,7 @@ def starting_array(owner, name, x0, ndim):
 
 
 def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
-    """Return an optimiser, a rate and the rules of a run, checked."""
+    """Check an optimiser; return a rate and the rules of a run, checked."""
     kernels_for(f"{owner}: optimizer", OptimizerKernels, optimizer)
     nested = list(_nested(optimizer))
     if any(getattr(each, "maximize", False) for each in nested):
@@ -50,7 +50,7 @@ def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
             f"{owner}: ftol and xtol must be 0 with {optimizer}, some of whose steps change nothing; use gtol"
         )
     max_steps = min(_check.integer(owner, "max_steps", max_steps, least=0), MOST)
-    return optimizer, lr, Rules(max_steps, *tolerances)
+    return lr, Rules(max_steps, *tolerances)
 
 
 def _nested(optimizer):

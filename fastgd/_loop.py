@@ -21,7 +21,6 @@ from fastgd.verbs import clip, descend_rows, descends_rows
 RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
 SINGLE_ROWS = 128  # in a group that the model descends by itself
 FILLED_AT_ONCE = 1 << 20  # places of an epoch's order: some milliseconds
-STOP, RAISE, SKIP = range(3)  # policies for a gradient that is not finite
 
 # Places in `at`: completed epochs and steps, the first row of the batch under way, how many of its rows are
 # summed up; since the epoch's beginning: steps that were done, clipped, skipped, and pairs of successive ones;
@@ -56,7 +55,7 @@ class Plan(NamedTuple):
     seed: int
     neighbours: int  # of "block-shuffled": rows that stay together,
     window: int  # and rows that are shuffled as one
-    on_nonfinite: int  # STOP, RAISE or SKIP
+    skip_nonfinite: bool  # leave out a batch whose loss or gradient is not finite; else stop
     gtol: float  # negative for none
 
 
@@ -178,7 +177,7 @@ def train(
             status = NONFINITE_PARAMS
             break
         usable = length + abs(loss) < np.inf
-        if not usable and plan.on_nonfinite != SKIP:
+        if not usable and not plan.skip_nonfinite:
             status = NONFINITE_GRADIENT
             break
         if plan.gtol >= 0 and usable and total_weight > 0 and largest(grads) <= plan.gtol:

@@ -27,7 +27,6 @@ from fastgd._loop import (
     NORM,
     PAIRS,
     RUNNING,
-    SKIP,
     SKIPPED,
     STEP,
     STEPS,
@@ -198,7 +197,7 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
             runs.lengths[k] = norm(grads)
         length = runs.lengths[k]
         if not length + abs(losses[k]) < np.inf:
-            if plan.on_nonfinite != SKIP:
+            if not plan.skip_nonfinite:
                 runs.status[k] = NONFINITE_GRADIENT
             continue
         runs.usable[k] = 1

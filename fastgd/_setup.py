@@ -18,7 +18,7 @@ _WINDOW_BYTES = 1 << 18  # of X, shuffled as one by "block-shuffled": a share of
 _NEIGHBOUR_BYTES = 1 << 13  # of X, that "block-shuffled" keeps together
 _MOST_EXPONENT = 32  # of the largest weight; beyond, weights are scaled
 _PART_ROWS = 1 << 22  # that are dealt out without looking for Ctrl-C
-_POLICIES = ("stop", "raise", "skip")  # by the loop's codes
+_POLICIES = ("stop", "raise", "skip")
 
 
 class Setup(NamedTuple):
@@ -74,7 +74,7 @@ def prepare(
     seed = _check.integer(owner, "seed", seed, least=0, most=MOST)
     gtol = -1.0 if gtol is None else _check.number(owner, "gtol", gtol, _check.nonnegative)
     order_code = _check.choice(owner, "order", order, ORDERS)
-    policy = _check.choice(owner, "on_nonfinite", on_nonfinite, _POLICIES)
+    _check.choice(owner, "on_nonfinite", on_nonfinite, _POLICIES)
 
     X, y = _data(owner, X, y, model, kernels, interrupts)
     weight = _weights(owner, sample_weight, X, interrupts)
@@ -92,7 +92,7 @@ def prepare(
         seed=seed,
         neighbours=neighbours,
         window=neighbours * max(1, _WINDOW_BYTES // (neighbours * row_bytes)),
-        on_nonfinite=policy,
+        skip_nonfinite=on_nonfinite == "skip",
         gtol=gtol,
     )
     order_of_rows = np.arange(n_train, dtype=np.uint32) if rows is None else rows.copy()

@@ -396,7 +396,7 @@ def _judge(run):
             return STUCK, said, _OFF_A_PLATEAU, None
         if cosine > 0.5:
             said.append(f"successive gradients agree (mean cosine {cosine:.2f}): the steps lead nowhere yet")
-            return TOO_SMALL, said, _LARGER, _needed(loss, run)
+            return TOO_SMALL, said, _LARGER, _needed(loss)
     late = _mean(run.cosine[-2 * q :])
     if run.true_norm and run.steps == 1 and late < 0 and not shrank and np.std(loss[-2 * q :]) > _FLAT * abs(last):
         said = [_overshot(late), "the full batch has no noise, yet the loss goes up and down"]
@@ -405,7 +405,7 @@ def _judge(run):
     at_rest = run.steps == 1 and late < 0
     drop = third.mean() - fourth.mean()
     if not at_rest and drop > max(_STILL_FALLS * fall, chance) and drop > 0:
-        needed = _needed(loss, run)
+        needed = _needed(loss)
         said = [
             f"the loss still falls: by {drop:.3g} between the third and the last quarter, {100 * drop / fall:.0f} % of "
             f"its fall from {first:.4g} to {loss[-1]:.4g}"
@@ -515,7 +515,7 @@ def _added_by_noise(run):
     return run.lr * math.sqrt(run.n_params) * norm / 4  # Σ|g_i| ≤ √d·|g|
 
 
-def _needed(loss, run):
+def _needed(loss):
     """Rows until a thousandth of the fall is left, by the means of three equal parts of the last two thirds."""
     w = 2 * loss.size // 9
     if w == 0:

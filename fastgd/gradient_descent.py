@@ -122,7 +122,7 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     """
     owner = "gradient_descent"
     x = starting_array(owner, "x0", x0, 1).copy()
-    optimizer, lr, rules = checked_rules(owner, optimizer, lr, max_steps, gtol, 0, 0)
+    lr, rules = checked_rules(owner, optimizer, lr, max_steps, gtol, 0, 0)
     args = checked_args(owner, args, True)
     objective = prepare(owner, fun, None, args, x, True)
     with Interrupts() as interrupts:

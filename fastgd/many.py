@@ -251,7 +251,7 @@ def minimize_many(
     compile = _check.boolean(owner, "compile", compile)
     X0 = starting_array(owner, "X0", X0, 2)
     n_problems = len(X0)
-    optimizer, lr, rules = checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol)
+    lr, rules = checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol)
     box = checked_box(owner, bounds, X0[0])
     if callback is not None and not callable(callback):
         raise TypeError(f"{owner}: callback must be callable, got {type(callback).__name__}")

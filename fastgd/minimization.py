@@ -166,7 +166,7 @@ def minimize(
     owner = "minimize"
     compile = _check.boolean(owner, "compile", compile)
     x = starting_array(owner, "x0", x0, 1).copy()
-    optimizer, lr, rules = checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol)
+    lr, rules = checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol)
     box = checked_box(owner, bounds, x)
     if bounds is not None:
         np.clip(x, *box, out=x)

@@ -42,7 +42,7 @@ def scipy_method(optimizer=Adam(), lr=1e-2):
     >>> minimize(bowl, [1.0, 2.0], jac=slope, method=method).success  # doctest: +SKIP
     True
     """
-    optimizer, lr, _ = checked_rules("scipy_method", optimizer, lr, 0, 0, 0, 0)
+    lr, _ = checked_rules("scipy_method", optimizer, lr, 0, 0, 0, 0)
 
     def method(
         fun, x0, args=(), jac=None, bounds=None, constraints=(), callback=None, hess=None, hessp=None, **options

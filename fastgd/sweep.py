@@ -25,7 +25,6 @@ from fastgd.optimizers import Adam
 from fastgd.verbs import init_state
 
 _CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
-_COUNTS = {"step", "epoch", "clipped", "skipped"}
 
 
 @dataclass(frozen=True, repr=False, eq=False)
