@@ -182,6 +182,24 @@ def register_schedule(cls, rate, ends_at=None, check=None, **ranges):
         ``check(schedule)``, plain Python: raises ValueError where fields do not go together.
     **ranges
         For each field, what its values must be.
+
+    Raises
+    ------
+    TypeError
+        If cls is not a NamedTuple, is registered already, or a range names no field.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> import fastgd
+    >>> class Halving(NamedTuple):
+    ...     start: float = 0.1
+    ...     every: float = 10.0
+    >>> def rate(schedule, t):
+    ...     return schedule.start * 0.5 ** (t // schedule.every)
+    >>> fastgd.register_schedule(Halving, rate, start=fastgd.positive, every=fastgd.positive)
+    >>> fastgd.learning_rate(Halving(every=2), 5.0)
+    0.025
     """
     _register(cls, ScheduleKernels(_compiled(rate), ends_at or _duration), ranges, check)
 
@@ -250,6 +268,42 @@ def register_model(
         ``scratch_of_many(model, W)`` makes what it works in.
     **ranges
         For each field, what its values must be.
+
+    Raises
+    ------
+    TypeError
+        If cls is not a NamedTuple, is registered already, or a range names no field.
+
+    Examples
+    --------
+    The same output for every row, under the squared error:
+
+    >>> from typing import NamedTuple
+    >>> import numpy as np
+    >>> import fastgd
+    >>> class Constant(NamedTuple):
+    ...     scale: float = 1.0
+    >>> def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
+    ...     loss = 0.0
+    ...     for r in rows:
+    ...         error = model.scale * params[0] - y[r]
+    ...         loss += weight[r] * error**2
+    ...         grads[0] += weight[r] * 2 * error * model.scale
+    ...     return loss
+    >>> def predict(model, params, X):
+    ...     return np.full(X.shape[0], model.scale * params[0])
+    >>> fastgd.register_model(
+    ...     Constant,
+    ...     n_params=lambda model: 1,
+    ...     init_params=lambda model, seed, dtype: np.zeros(1, dtype),
+    ...     scratch=lambda model, params: np.empty(0),
+    ...     add_loss_and_grad=add_loss_and_grad,
+    ...     predict=predict,
+    ...     scale=fastgd.positive,
+    ... )
+    >>> grads = np.empty(1)
+    >>> fastgd.value_and_grad(Constant(), np.array([2.0]), [[0.0], [0.0]], [1.0, 5.0], grads), grads
+    (5.0, array([-2.]))
     """
     kernels = ModelKernels(
         _compiled(n_params),
@@ -289,6 +343,30 @@ def register_objective(cls, value_and_grad, check=None, **ranges):
         ``check(objective)``, plain Python: raises ValueError where fields do not go together.
     **ranges
         For each field, what its values must be.
+
+    Raises
+    ------
+    TypeError
+        If cls is not a NamedTuple, is registered already, or a range names no field.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> import numpy as np
+    >>> import fastgd
+    >>> class Quartic(NamedTuple):
+    ...     centre: float = 0.0
+    >>> def value_and_grad(objective, x, grads):
+    ...     value = 0.0
+    ...     for i in range(x.size):
+    ...         u = x[i] - objective.centre
+    ...         value += u**4
+    ...         grads[i] = 4 * u**3
+    ...     return value
+    >>> fastgd.register_objective(Quartic, value_and_grad, centre=fastgd.finite)
+    >>> grads = np.empty(2)
+    >>> fastgd.value_and_grad(Quartic(centre=1), np.array([0.0, 3.0]), grads), grads
+    (17.0, array([-4., 32.]))
     """
     _register(cls, ObjectiveKernels(_compiled(value_and_grad)), ranges, check)
 
@@ -310,6 +388,33 @@ def register_clipping(cls, clip, clips=True, check=None, **ranges):
         `fit`.
     **ranges
         For each field, what its values must be.
+
+    Raises
+    ------
+    TypeError
+        If cls is not a NamedTuple, is registered already, or a range names no field.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> import numpy as np
+    >>> import fastgd
+    >>> class Shorten(NamedTuple):
+    ...     longest: float = 1.0
+    >>> def shorten(rule, norm, params, grads):
+    ...     if norm <= rule.longest:
+    ...         return False
+    ...     for i in range(grads.size):
+    ...         grads[i] *= grads.dtype.type(rule.longest / norm)
+    ...     return True
+    >>> fastgd.register_clipping(Shorten, shorten, longest=fastgd.positive)
+    >>> from fastgd.verbs import clip
+    >>> @fastgd.njit(cache=False)
+    ... def shortened(rule, grads):
+    ...     return clip(rule, np.sqrt((grads**2).sum()), np.zeros(grads.size), grads)
+    >>> grads = np.array([3.0, 4.0])
+    >>> shortened(Shorten(1.0), grads), grads
+    (True, array([0.6, 0.8]))
     """
     _register(cls, ClippingKernels(_compiled(clip), clips, check or _suits_all), ranges)
 

@@ -91,6 +91,14 @@ class Bowl(NamedTuple):
     """The bowl: f(x) = Σ xᵢ², in one variable the parabola x².
 
     Convex, with the same curvature 2 in every direction: the rate 1/2 arrives in one step, from 1 on nothing does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> fastgd.value_and_grad(fastgd.problems.Bowl(), np.array([3.0, -1.0]), grads), grads
+    (10.0, array([ 6., -2.]))
     """
 
 
@@ -118,6 +126,14 @@ class IllConditioned(NamedTuple):
     ----------
     condition : float
         The largest curvature over the smallest, positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> fastgd.value_and_grad(fastgd.problems.IllConditioned(condition=10), np.array([1.0, 1.0]), grads), grads
+    (5.5, array([ 1., 10.]))
     """
 
     condition: float = 100.0
@@ -156,6 +172,14 @@ class Rosenbrock(NamedTuple):
     ----------
     a, b : float
         Where the valley's minimum is, and how steep its walls are (positive).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> fastgd.value_and_grad(fastgd.problems.Rosenbrock(), np.array([0.0, 1.0]), grads), grads
+    (101.0, array([ -2., 200.]))
     """
 
     a: float = 1.0
@@ -216,7 +240,16 @@ _add(Rosenbrock, rosenbrock, rosenbrock_facts, a=finite, b=positive)
 
 
 class Beale(NamedTuple):
-    """Beale's function: f(x, y) = (1.5 - x + xy)² + (2.25 - x + xy²)² + (2.625 - x + xy³)²."""
+    """Beale's function: f(x, y) = (1.5 - x + xy)² + (2.25 - x + xy²)² + (2.625 - x + xy³)².
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> fastgd.value_and_grad(fastgd.problems.Beale(), np.array([0.0, 0.0]), grads), grads
+    (14.203125, array([-12.75,   0.  ]))
+    """
 
 
 @kernel(inline=True)
@@ -244,7 +277,16 @@ _add(Beale, beale, beale_facts)
 
 
 class Himmelblau(NamedTuple):
-    """Himmelblau's function: f(x, y) = (x² + y - 11)² + (x + y² - 7)², with four minima of the same value."""
+    """Himmelblau's function: f(x, y) = (x² + y - 11)² + (x + y² - 7)², with four minima of the same value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> fastgd.value_and_grad(fastgd.problems.Himmelblau(), np.array([0.0, 0.0]), grads), grads
+    (170.0, array([-14., -22.]))
+    """
 
 
 @kernel(inline=True)
@@ -274,7 +316,16 @@ _add(Himmelblau, himmelblau, himmelblau_facts)
 
 
 class Booth(NamedTuple):
-    """Booth's function: f(x, y) = (x + 2y - 7)² + (2x + y - 5)², a tilted quadratic valley."""
+    """Booth's function: f(x, y) = (x + 2y - 7)² + (2x + y - 5)², a tilted quadratic valley.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> fastgd.value_and_grad(fastgd.problems.Booth(), np.array([0.0, 0.0]), grads), grads
+    (74.0, array([-34., -38.]))
+    """
 
 
 @kernel(inline=True)
@@ -299,6 +350,14 @@ class Saddle(NamedTuple):
     """The saddle: f(x) = x₁² - x₂² + x₃² - ..., which is stationary at 0 and has no minimum.
 
     From a start with x₂ = 0 gradient descent ends on the saddle; a small x₂ grows by 1 + 2·lr a step, and away it goes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> fastgd.value_and_grad(fastgd.problems.Saddle(), np.array([2.0, 1.0]), grads), grads
+    (3.0, array([ 4., -2.]))
     """
 
 
@@ -322,7 +381,17 @@ _add(Saddle, saddle, saddle_facts)
 
 
 class Rastrigin(NamedTuple):
-    """Rastrigin's function: f(x) = 10n + Σ xᵢ² - 10 cos 2πxᵢ, a bowl with a local minimum near every integer point."""
+    """Rastrigin's function: f(x) = 10n + Σ xᵢ² - 10 cos 2πxᵢ, a bowl with a local minimum near every integer point.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> value = fastgd.value_and_grad(fastgd.problems.Rastrigin(), np.array([1.0, 1.0]), grads)
+    >>> abs(round(value, 12)), bool(abs(grads - 2).max() < 1e-12)
+    (2.0, True)
+    """
 
 
 @kernel(inline=True)
@@ -349,6 +418,15 @@ class Ackley(NamedTuple):
 
     A funnel with ripples. At the minimum it has a corner: its gradient does not go to 0 there, and plain descent at a
     constant rate comes to within a step of it. (The gradient at 0 itself is written as 0.)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> value = fastgd.value_and_grad(fastgd.problems.Ackley(), np.array([0.0, 0.0]), grads)
+    >>> abs(round(value, 12)), not grads.any()
+    (0.0, True)
     """
 
 
@@ -375,7 +453,16 @@ _add(Ackley, ackley, ackley_facts)
 
 
 class StyblinskiTang(NamedTuple):
-    """Styblinski and Tang's function: f(x) = ½ Σ xᵢ⁴ - 16xᵢ² + 5xᵢ, two valleys a variable, one of them deeper."""
+    """Styblinski and Tang's function: f(x) = ½ Σ xᵢ⁴ - 16xᵢ² + 5xᵢ, two valleys a variable, one of them deeper.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> grads = np.empty(2)
+    >>> fastgd.value_and_grad(fastgd.problems.StyblinskiTang(), np.array([1.0, 1.0]), grads), grads
+    (-10.0, array([-11.5, -11.5]))
+    """
 
 
 @kernel(inline=True)

@@ -144,7 +144,7 @@ def read_table(path, target=None):
 
 
 def read_matching(path, columns):
-    """Read a table with the columns of another one, to predict from.
+    r"""Read a table with the columns of another one, to predict from.
 
     If both tables have a header, columns are found by name, in any order, and further ones are passed over.
     Otherwise they are taken by place: all of them, or all but the target.
@@ -169,6 +169,16 @@ def read_matching(path, columns):
         If the file cannot be read.
     ValueError
         As `read_table`; if columns are missing; or if the target holds a class that `columns` does not name.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from fastgd.tables import read_matching, read_table
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "old.csv").write_text("a,b,y\n1,2,3\n4,5,6\n")
+    >>> _ = (folder / "new.csv").write_text("b,a\n8,7\n")
+    >>> read_matching(folder / "new.csv", read_table(folder / "old.csv", "y").columns)
+    (array([[7., 8.]]), None)
     """
     source = open_table(path)
     n_features = len(columns.feature_names)
@@ -301,6 +311,14 @@ def standardize(X, scaling):
     -------
     ndarray of shape (n, d)
         A new array.
+
+    Examples
+    --------
+    >>> from fastgd.tables import find_scaling, standardize
+    >>> learned_from = [[1.0], [3.0]]
+    >>> standardize([[2.0], [5.0]], find_scaling(learned_from))
+    array([[0.],
+           [3.]])
     """
     X = _check.array("standardize", "X", X, 2)
     return ((X - scaling.mean) / scaling.scale).astype(X.dtype)

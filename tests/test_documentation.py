@@ -36,7 +36,8 @@ def test_examples_in_the_readme(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", PUBLIC)
 def test_what_is_public_is_documented(name):
     text = getattr(fastgd, name).__doc__ or ""
-    assert ">>>" in text or len(text) > 100, f"{name} has no example"
+    made_by_others = name == "Diagnosis" or name.endswith("Result")  # whose examples show them
+    assert "Attributes" in text if made_by_others else ">>>" in text, f"{name} has no example"
 
 
 def test_the_modules_that_are_imported_when_asked_for():
