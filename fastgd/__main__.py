@@ -25,7 +25,8 @@ def main(argv=None):
     Returns
     -------
     int
-        The exit code: 0; 1 after a divergence; 2 after an error of the user's, told in one line; 130 after Ctrl-C.
+        The exit code: 0; 1 after a divergence, or where no rate is the best; 2 after an error of the user's, told in
+        one line; 130 after Ctrl-C; 141 where nobody reads the output any more.
 
     Examples
     --------
