@@ -115,6 +115,8 @@ def train(
             if not constant and step > first_step and step + size > first_step + rates.size:
                 break  # for the rates of the whole group
             size = min(size, last_step - step)
+            if step == 0:
+                size = min(size, 1)  # what it was like is noted
             if size > 0:
                 # One by one, rows in order come by themselves as fast as they are needed: asked for, they took 50 ns
                 # instead of 40 (float64, 30 columns, a sigmoid). Scattered ones come in half the time (float32).
@@ -130,6 +132,8 @@ def train(
                 done_singly = descend_rows(
                     model, optimizer, following_rates, params, X, y, rows, scratch, previous, row_totals
                 )
+                if step == 0 and done_singly > 0:
+                    first[0], first[1], first[2] = row_totals[0], row_totals[1], following_rates[0]
                 sums[LOSS] += row_totals[0]
                 sums[WEIGHT] += done_singly
                 sums[NORM] += row_totals[1]

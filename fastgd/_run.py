@@ -24,7 +24,7 @@ _NO_LIMIT = 1 << 62
 
 
 class FirstStep(NamedTuple):
-    """What the first batch was like, before any step; NaN where it is not known: of groups of single rows."""
+    """What the first batch was like, before any step; NaN where it had no weight or was left out."""
 
     loss: float  # mean
     norm: float  # of its gradient

@@ -11,7 +11,9 @@ from fastgd import _check
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd.batches import SEQUENTIAL
 from fastgd.curvature import Sharpness
+from fastgd.losses import BINARY_CROSS_ENTROPY
 from fastgd.minimization import MinimizeResult
+from fastgd.models import Neuron
 from fastgd.optimizers import (
     ASGD,
     SGD,
@@ -66,6 +68,7 @@ _ROWS_TO_TELL, _LEAST_ROWS, _RAISED, _FAR_BELOW = 64, 8, 2, 0.5
 # A step along the gradient promises to lower the loss L by lr·|g|² (one of a size that the rate sets, by lr·|g| at
 # least). On any bowl that lies above 0 it ends at L(1 - promised / 2L)² or higher: above L where that is more than 4L.
 _PROMISED = 4
+_LN2 = math.log(2)
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,8 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
        alternate.
     2. *just right*: the run ended since the gradient reached zero (*stuck* if it had moved nowhere by then).
     3. *too large: oscillating*: the mean cosine is below -0.6 and the gradient shrinks by less than 0.3 a step; or the
-       loss ended at more than half of what it was before any step (by the first batch of 8 rows or more of a `fit`),
+       loss ended at more than half of what it was before any step (by the first batch of 8 rows or more of a `fit`, or
+       by a smaller one of a neuron under cross-entropy that begins near ln 2),
        and steps raised it to more than twice that, or the first one was so long that on any bowl above 0 it must:
        lr·|g|² above 4 times the loss. Or a path rose above its start by more than it fell in all, and came back.
        With noise of variance σ² in the gradient, plain descent comes to rest at a cosine of -lr·λ/2.
@@ -254,14 +258,25 @@ def _record(owner, result):
         run.optimizer, run.n_params, run.n_steps = result.checkpoint.optimizer, result.params.size, result.n_steps
         run.sequential = plan.order == SEQUENTIAL
         run.freedom = min(plan.batch_size, run.n_params)
-        if plan.batch_size >= _LEAST_ROWS:
-            first = result.checkpoint.first
-            run.before, run.raised = first.loss, _RAISED * math.sqrt(max(1, _ROWS_TO_TELL / plan.batch_size))
-            if not columns.get("clipped", np.zeros(1))[:1].any() and first.loss > 0:
-                run.promised = first.norm * _first_step_length(run.optimizer, first) / first.loss
+        _learn_of_the_start(run, result, columns.get("clipped", np.zeros(1)))
         waited = watch.tol is not None and watch.waited >= watch.patience
         run.at_zero = result.status == "converged" and plan.gtol >= 0 and not waited
     return run
+
+
+def _learn_of_the_start(run, result, clipped):
+    """What the first batch tells, before any step."""
+    first, rows, model = result.checkpoint.first, result.checkpoint.plan.batch_size, result.model
+    run.before = first.loss
+    if rows >= _LEAST_ROWS:
+        run.raised = _RAISED * math.sqrt(max(1, _ROWS_TO_TELL / rows))
+        if first.loss > 0 and not clipped[:1].any():
+            run.promised = first.norm * _first_step_length(run.optimizer, first) / first.loss
+        return
+    # So few rows tell little; but where a neuron's output is 1/2, the cross-entropy of each is ln 2.
+    entropy = isinstance(model, Neuron) and model.loss == BINARY_CROSS_ENTROPY
+    if not (entropy and abs(first.loss - _LN2) < 0.5 * _LN2):
+        run.before = math.nan
 
 
 def _first_step_length(optimizer, first):

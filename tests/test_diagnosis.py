@@ -188,6 +188,22 @@ def test_rates_far_too_large_for_a_neuron(optimizer, loss, batch_size):
     assert (found[1e6].verdict == STUCK) == (loss == "mse")  # whose gradient goes when the sigmoid saturates
 
 
+@pytest.mark.parametrize("optimizer", [SGD(), Momentum(), Adam()], ids=["SGD", "Momentum", "Adam"])
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_rows_one_by_one_at_rates_far_too_large(optimizer, batch_size):
+    """Whatever it begins with, no good run of cross-entropy ends above twice a coin's loss, ln 2."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 4))
+    y = X @ [1, -2, 0.5, 1.0] + rng.logistic(size=400) > 0
+    model = Neuron(4, loss="binary_cross_entropy")
+    for lr in (30.0, 1e3, 1e5):
+        run = fit(model, X, y, optimizer=optimizer, lr=lr, batch_size=batch_size, epochs=20)
+        assert run.loss > 2 * np.log(2)
+        assert diagnose(run).verdict in (SWINGS, DIVERGED, NOISY)
+    slow = fit(model, X, y, optimizer=SGD(), lr=1e-5, batch_size=batch_size, epochs=20, params=[9.0, 9, 9, 9, 0])
+    assert diagnose(slow).verdict == SMALL
+
+
 def test_what_the_first_step_promises_is_not_known_of_one_that_was_clipped():
     X = np.random.default_rng(0).normal(size=(512, 5))
     clipped = fit(Neuron(5), X, X[:, 0] > 0, lr=1e3, batch_size=512, epochs=20, clip=ClipByNorm(1e-4), optimizer=SGD())
