@@ -9,11 +9,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastgd._check import Range
 from fastgd._jit import kernel
 from fastgd._random import GOLDEN, mix
-
-SEED = Range("an integer from 0 to 2^53", lambda v: 0 <= v <= 1 << 53)  # which a sweep hands over as float64
 
 _ODD = 0x9E3779B9
 

@@ -19,6 +19,7 @@ from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._run import flat
 from fastgd._setup import MOST, initial_params, prepare
 from fastgd._simd import TILE
+from fastgd._states import field_names
 from fastgd._threads import run_all, usable
 from fastgd.batches import SEQUENTIAL
 from fastgd.optimizers import Adam
@@ -187,6 +188,8 @@ def sweep(
     kernels_for("sweep: optimizer", OptimizerKernels, optimizer)
     lrs = _rates(lrs)
     optimizers = _combinations(optimizer, grid)
+    for each in optimizers:
+        _require_exact(each)
     seed = _check.integer("sweep", "seed", seed, least=0, most=MOST)
     seeds = [seed] if seeds is None else _seeds(seeds)
     epochs = min(_check.integer("sweep", "epochs", epochs, least=0), MOST)
@@ -322,6 +325,15 @@ def _seeds(seeds):
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"sweep: seeds must be one or more different integers, got {seeds}")
     return seeds
+
+
+def _require_exact(optimizer, name="optimizer"):
+    """Raise where a field of an optimiser is no float64, in which the lanes are given theirs."""
+    for field, value in zip(field_names(optimizer, name), optimizer, strict=True):
+        if isinstance(value, tuple):
+            _require_exact(value, field)
+        elif isinstance(value, int) and int(float(value)) != value:
+            raise ValueError(f"sweep: {field} must be an integer that float64 holds, got {value}")
 
 
 def _combinations(optimizer, grid):

@@ -86,8 +86,15 @@ def small_windows(monkeypatch):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 33, None, 200])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize(
+    ("optimizer", "dtype"),
+    [
+        *((optimizer, np.float32) for optimizer in OPTIMIZERS),
+        *((optimizer, np.float64) for optimizer in (fastgd.SGD(), fastgd.Adam())),
+        *(pytest.param(each, np.float64, marks=pytest.mark.sweep) for each in (fastgd.Momentum(), fastgd.Nesterov())),
+    ],
+    ids=lambda value: getattr(value, "__name__", type(value).__name__),
+)
 def test_run_equals_the_plain_loop(optimizer, dtype, batch_size):
     X, y = table(101, 5, dtype)
     model = fastgd.Neuron(5)

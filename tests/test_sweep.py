@@ -126,7 +126,9 @@ def test_runs_that_diverge_stop_where_fit_does_and_leave_the_others_alone():
     assert "3 of 5 runs diverged, from a rate of 10 up" in result.message
 
 
-@pytest.mark.parametrize("optimizer", [fastgd.EMA(SGD(), 0.9), fastgd.ScheduleFreeSGD()], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer", [fastgd.EMA(SGD(), 0.9), pytest.param(fastgd.ScheduleFreeSGD(), marks=pytest.mark.sweep)], ids=repr
+)
 def test_runs_that_diverge_keep_the_last_finite_average(optimizer):
     X, y = data(300, 5)
     result = sweep(Neuron(5, "identity"), X, y, lrs=[1e-2, 1e3, 1e200], optimizer=optimizer, batch_size=32)
@@ -331,3 +333,12 @@ def test_a_run_whose_last_epochs_were_left_out_has_no_loss():
     assert np.isnan(swept.loss[1])
     assert np.isnan(fit(Neuron(1, "identity"), np.ones((8, 1)), np.ones(8), lr=1e200, **how).loss)
     assert swept.best_lr == 0.1
+
+
+def test_a_seed_beyond_the_integers_of_float64_is_refused():
+    X, y = np.ones((8, 1)), np.ones(8)
+    for optimizer in (fastgd.AdamBF16(seed=2**53 + 1), fastgd.EMA(fastgd.AdamBF16(seed=2**53 + 1))):
+        with pytest.raises(
+            ValueError, match=r"sweep: optimizer\..*seed must be an integer that float64 holds, got 9007"
+        ):
+            sweep(Neuron(1), X, y, lrs=[0.1, 0.2], optimizer=optimizer)

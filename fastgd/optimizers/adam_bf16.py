@@ -35,7 +35,7 @@ class AdamBF16(NamedTuple):
     maximize : bool
         Go uphill: the gradient's sign is changed first.
     seed : int
-        Of the rounding, from 0 to 2^53.
+        Of the rounding, 0 or larger.
 
     Examples
     --------
@@ -109,6 +109,6 @@ RANGES = {
     "beta2": unit_interval,
     "eps": positive,
     "weight_decay": nonnegative,
-    "seed": _bfloat16.SEED,
+    "seed": nonnegative,
 }
 register_optimizer(AdamBF16, init, update, elementwise=True, **RANGES)

@@ -23,7 +23,7 @@ class AdamWBF16(NamedTuple):
     maximize : bool
         Go uphill: the gradient's sign is changed first.
     seed : int
-        Of the rounding, from 0 to 2^53.
+        Of the rounding, 0 or larger.
 
     Examples
     --------

@@ -24,7 +24,7 @@ class LionBF16(NamedTuple):
     weight_decay : float
         λ, 0 or larger: decoupled decay, θ ← θ - lr·λθ beside the step.
     seed : int
-        Of the rounding, from 0 to 2^53.
+        Of the rounding, 0 or larger.
 
     Examples
     --------
@@ -80,5 +80,5 @@ register_optimizer(
     beta1=unit_interval,
     beta2=unit_interval,
     weight_decay=nonnegative,
-    seed=_bfloat16.SEED,
+    seed=nonnegative,
 )
