@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._jit import kernel
-from fastgd.optimizers import SGD, Momentum, Nesterov
+from fastgd._stability import rate_times_curvature
 
 METHODS = ("steepest", "minimum", "valley", "slide")
 FEWEST = 10  # points, below which nothing is said
@@ -57,25 +57,14 @@ def stable_limit(lrs, losses, optimizer):
     """The largest stable rate, by how fast the loss grew at the end of a run without noise; infinite where unknown.
 
     On a bowl the error of the steepest direction is multiplied by -q a step when it alone is left, and the loss by q².
-    The rate times the curvature that does so is 1 + q under plain descent; with momentum -q is a root of a polynomial,
-    for which the limits are 2(1 + β) and Nesterov's 2(1 + β)/(1 + 2β).
     """
     before, last = losses[-2:]
     floor = losses.min() if losses.min() < before else 0.0
     if not floor < before < last:
         return np.inf
     q = np.sqrt((last - floor) / (before - floor))
-    if isinstance(optimizer, SGD):
-        share = 2 / (1 + q)
-    elif isinstance(optimizer, Momentum) and optimizer.dampening == 0:
-        beta = optimizer.beta
-        share = 2 * (1 + beta) / (1 + beta + q + beta / q)
-    elif isinstance(optimizer, Nesterov):
-        beta = optimizer.beta
-        share = 2 * (1 + beta) / (1 + 2 * beta) / (1 + q**2 / ((1 + beta) * q + beta))
-    else:
-        return np.inf
-    return min(share, 1.0) * lrs[-2]  # whose step led to the last loss
+    share = rate_times_curvature(optimizer) / rate_times_curvature(optimizer, q)
+    return np.inf if np.isnan(share) else min(share, 1.0) * lrs[-2]  # whose step led to the last loss
 
 
 def suggest(method, lrs, losses, beta, num_steps, status, optimizer, sampled=True):

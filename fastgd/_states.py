@@ -42,9 +42,11 @@ def require_like(owner, value, expected, name, read_only=False):
     if not isinstance(value, np.ndarray) or value.dtype != expected.dtype:
         came = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         raise TypeError(f"{owner}: {name} must be an array of {expected.dtype}, got {came}")
-    if value.shape != expected.shape or not (read_only or value.flags.carray):
-        came = f"shape {value.shape}" if value.flags.carray or read_only else "a strided, misaligned or read-only one"
-        raise ValueError(f"{owner}: {name} must be a contiguous, writable array of shape {expected.shape}, got {came}")
+    usable = read_only or value.flags.carray
+    if value.shape != expected.shape or not usable:
+        came = f"shape {value.shape}" if usable else "a strided, misaligned or read-only one"
+        kind = "an array" if read_only else "a contiguous, writable array"
+        raise ValueError(f"{owner}: {name} must be {kind} of shape {expected.shape}, got {came}")
 
 
 def field_names(value, name):

@@ -1,34 +1,16 @@
 """`diagnose`: what the record of a run says about its learning rate."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from fastgd import _check
 from fastgd._registry import OptimizerKernels, kernels_for
-from fastgd.batches import SEQUENTIAL
+from fastgd._run_record import record_of
+from fastgd._stability import rate_times_curvature
 from fastgd.curvature import Sharpness
-from fastgd.losses import BINARY_CROSS_ENTROPY
-from fastgd.minimization import MinimizeResult
-from fastgd.models import Neuron
-from fastgd.optimizers import (
-    ASGD,
-    SGD,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    Lion,
-    Momentum,
-    NAdam,
-    Nesterov,
-    RMSProp,
-    SignSGD,
-)
-from fastgd.results import FitResult
+from fastgd.optimizers import SGD, Momentum, Nesterov
 
 TOO_SMALL, JUST_RIGHT, OSCILLATING, DIVERGED, STUCK, NOISY, UNCLEAR = VERDICTS = (
     "too small",
@@ -62,13 +44,12 @@ _SATURATED = 1e-3
 _DEAD = 1e-8  # the same, where not even the noise from batch to batch is left (of a working neuron: 1e-4 and more)
 _ROUNDING = 1e-6  # of the first loss: as good as none
 _BELOW_PEAK = 0.05  # of a peak's height: where the rest lies, which noise does not leave so far below its highest
-# An epoch's mean, above twice the loss before any step (by the first batch of 64 rows; of r fewer, √(64/r) times that):
-# the steps have raised it. A run that then ends far below where it began has got over that.
-_ROWS_TO_TELL, _LEAST_ROWS, _RAISED, _FAR_BELOW = 64, 8, 2, 0.5
+# An epoch's mean, above twice the loss before any step: the steps have raised it. A run that then ends far below where
+# it began has got over that.
+_RAISED, _FAR_BELOW = 2, 0.5
 # A step along the gradient promises to lower the loss L by lr·|g|² (one of a size that the rate sets, by lr·|g| at
 # least). On any bowl that lies above 0 it ends at L(1 - promised / 2L)² or higher: above L where that is more than 4L.
 _PROMISED = 4
-_LN2 = math.log(2)
 
 
 @dataclass(frozen=True)
@@ -104,31 +85,6 @@ class Diagnosis:
         return "\n".join(lines)
 
     __repr__ = __str__
-
-
-@dataclass
-class _Record:
-    """The record of a run, whatever it came from: a row an epoch or a step."""
-
-    loss: np.ndarray
-    norm: np.ndarray  # of the gradient, or what is in proportion to it; NaN where unknown
-    cosine: np.ndarray  # of successive gradients
-    lr: float  # the last rate; NaN where unknown
-    unit: str
-    steps: float = 1.0  # in a row; NaN where unknown
-    sequential: bool = False  # whether an epoch's batches are always the same
-    optimizer: Any = None
-    n_params: int = 1
-    freedom: int = 1  # of a batch's noise: as many as rows or parameters
-    slope: float = math.nan  # the gradient's norm at the end, where `norm` is only in proportion to it
-    true_norm: bool = True
-    val_loss: np.ndarray | None = None
-    before: float = math.nan  # the loss before any step
-    raised: float = _RAISED  # how many times as large the loss of an epoch must be to be above that
-    promised: float = math.nan  # the fall that the first step promised, in units of that loss
-    diverged: bool = False
-    at_zero: bool = False  # ended since the gradient reached zero
-    n_steps: int = 1
 
 
 def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
@@ -193,7 +149,7 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     """
     owner = "diagnose"
     with np.errstate(all="ignore"):  # whatever the record of a run holds that went wrong
-        run = _record(owner, result)
+        run = record_of(owner, result)
     if lr is not None:
         run.lr = _check.number(owner, "lr", lr, _check.positive)
     if optimizer is not None:
@@ -210,115 +166,6 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     if sharpness is not None:
         evidence = [*evidence, _against(owner, sharpness, run)]
     return Diagnosis(verdict, tuple(evidence), tuple(advice), needed, run.unit)
-
-
-# What the record is.
-
-
-def _record(owner, result):
-    if isinstance(result, MinimizeResult):
-        return _record_of_path(owner, result)
-    history = result.history if isinstance(result, FitResult) else result
-    if not isinstance(history, Mapping):
-        raise TypeError(
-            f"{owner}: result must be what fit or minimize(..., record=True) returns, or a history with a column "
-            f"'loss', got {type(result).__name__}"
-        )
-    if "loss" not in history:
-        names = ", ".join(map(repr, history)) or "none"
-        raise ValueError(f"{owner}: the history must have a column 'loss', it has {names}")
-    known = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch", "clipped")
-    columns = {name: _column(owner, name, history[name]) for name in known if name in history}
-    for name, column in columns.items():
-        _check.same_length(owner, name, column, "loss", columns["loss"])
-    columns = _before_the_end(columns)
-    loss = columns["loss"]
-    ended_badly = getattr(result, "status", None) == "diverged"
-    if loss.size == 0 and not ended_badly:
-        raise ValueError(f"{owner}: the history must have at least one row, it is empty")
-    unknown = np.full(loss.size, np.nan)
-    rates = columns.get("lr", unknown)
-    run = _Record(
-        loss=loss,
-        norm=columns.get("grad_norm", unknown),
-        cosine=columns.get("grad_cosine", unknown),
-        val_loss=columns.get("val_loss", unknown),
-        lr=float(rates[-1]) if rates.size else math.nan,
-        unit="step" if "step" in columns and "epoch" not in columns else "epoch",
-        steps=math.nan,
-        diverged=ended_badly,
-        n_steps=loss.size,
-    )
-    if "step" in columns and loss.size:
-        steps = columns["step"]
-        run.steps = float(np.median(np.diff(steps))) if loss.size > 1 else float(steps[0])
-        run.n_steps = steps[-1]
-    if isinstance(result, FitResult):
-        plan, watch = result.checkpoint.plan, result.checkpoint.watch
-        run.optimizer, run.n_params, run.n_steps = result.checkpoint.optimizer, result.params.size, result.n_steps
-        run.sequential = plan.order == SEQUENTIAL
-        run.freedom = min(plan.batch_size, run.n_params)
-        _learn_of_the_start(run, result, columns.get("clipped", np.zeros(1)))
-        waited = watch.tol is not None and watch.waited >= watch.patience
-        run.at_zero = result.status == "converged" and plan.gtol >= 0 and not waited
-    return run
-
-
-def _learn_of_the_start(run, result, clipped):
-    """What the first batch tells, before any step."""
-    first, rows, model = result.checkpoint.first, result.checkpoint.plan.batch_size, result.model
-    run.before = first.loss
-    if rows >= _LEAST_ROWS:
-        run.raised = _RAISED * math.sqrt(max(1, _ROWS_TO_TELL / rows))
-        if first.loss > 0 and not clipped[:1].any():
-            run.promised = first.norm * _first_step_length(run.optimizer, first) / first.loss
-        return
-    # So few rows tell little; but where a neuron's output is 1/2, the cross-entropy of each is ln 2.
-    entropy = isinstance(model, Neuron) and model.loss == BINARY_CROSS_ENTROPY
-    if not (entropy and abs(first.loss - _LN2) < 0.5 * _LN2):
-        run.before = math.nan
-
-
-def _first_step_length(optimizer, first):
-    """How long the first step of a run was, at least; NaN where no rule is known."""
-    if isinstance(optimizer, SGD | Momentum | Nesterov | ASGD):
-        return first.lr * first.norm
-    if isinstance(optimizer, Adam | AdamW | Adamax | NAdam | Adagrad | RMSProp):
-        return first.lr * first.norm / (first.norm + optimizer.eps)
-    return first.lr if isinstance(optimizer, Lion | SignSGD) else math.nan
-
-
-def _column(owner, name, values):
-    if isinstance(values, list | tuple):  # JSON has null for NaN
-        values = [math.nan if value is None else value for value in values]
-    return np.array(_check.array(owner, f"history[{name!r}]", values, 1, np.float64))
-
-
-def _before_the_end(columns):
-    """The rows that a run has: in a sweep's history one that ended earlier than others has neither step nor epoch."""
-    numbers = [columns[name] for name in ("step", "epoch") if name in columns]
-    there = np.flatnonzero(np.any(~np.isnan(numbers), axis=0)) if numbers else np.empty(0)
-    return {name: column[: there[-1] + 1] for name, column in columns.items()} if there.size else columns
-
-
-def _record_of_path(owner, result):
-    if result.path is None:
-        raise ValueError(f"{owner}: result must have a path: use minimize(..., record=True)")
-    path, loss = result.path.astype(np.float64), result.path_fun.astype(np.float64)
-    norm, cosine = np.full(loss.size, np.nan), np.full(loss.size, np.nan)
-    with np.errstate(all="ignore"):  # a path that diverges
-        steps = np.diff(path, axis=0)
-        lengths = np.linalg.norm(steps, axis=1)
-        norm[: lengths.size] = lengths
-        units = steps / lengths[:, None]
-        cosine[1 : lengths.size] = (units[1:] * units[:-1]).sum(axis=1)
-    return _Record(
-        loss, norm, cosine, math.nan, "step", n_params=path.shape[1], slope=np.float64(np.linalg.norm(result.jac)),
-        true_norm=False, diverged=result.status == 4, at_zero=result.status == 0, n_steps=result.nit,
-    )  # fmt: skip
-
-
-# What it says.
 
 
 def _judge(run):
@@ -375,7 +222,7 @@ def _judge(run):
 
     if last > _FAR_BELOW * run.before:  # else it has got over what its first steps did
         began, highest = f"before any step the loss was {run.before:.4g}", int(loss.argmax())
-        if loss[highest] > run.raised * run.before:
+        if loss[highest] > _RAISED * run.uncertainty * run.before:
             said = [
                 f"{began}; the mean of {unit} {highest + 1} is {loss[highest]:.4g}: steps raised it, and it ended at "
                 f"{loss[-1]:.4g}"
@@ -576,6 +423,13 @@ def _mean(values):
     return known.mean() if known.size else np.float64(np.nan)  # whose overflow is infinite
 
 
+_LIMITS = {
+    SGD: "2/λ, plain descent's",
+    Momentum: "2(1 + β)/λ, momentum's",
+    Nesterov: "2(1 + β)/((1 + 2β)λ), Nesterov's",
+}
+
+
 def _against(owner, sharpness, run):
     """Where the rate lies relative to the largest stable one."""
     value = sharpness.sharpness if isinstance(sharpness, Sharpness) else sharpness
@@ -584,18 +438,13 @@ def _against(owner, sharpness, run):
         return f"the largest curvature is {value:.4g}: where none is positive, no rate is the largest stable one"
     if not math.isfinite(run.lr):
         return f"plain descent is stable below 2/λ = {2 / value:.4g}; the record does not have the rate (give lr=)"
-    kind = run.optimizer
-    beta = getattr(kind, "beta", 0.0)
-    if kind is None or isinstance(kind, SGD):
-        name, limit = "2/λ, plain descent's", 2 / value
-    elif isinstance(kind, Momentum) and kind.dampening == 0:
-        name, limit = "2(1 + β)/λ, momentum's", 2 * (1 + beta) / value
-    elif isinstance(kind, Nesterov):
-        name, limit = "2(1 + β)/((1 + 2β)λ), Nesterov's", 2 * (1 + beta) / (1 + 2 * beta) / value
-    else:
+    optimizer = SGD() if run.optimizer is None else run.optimizer
+    limit = rate_times_curvature(optimizer) / value
+    if math.isnan(limit):
         return (
             f"the rate {run.lr:.4g} is {run.lr * value:.3g}/λ; plain descent's limit 2/λ does not hold for "
-            f"{type(kind).__name__}, whose own is not known"
+            f"{type(optimizer).__name__}, whose own is not known"
         )
+    name = _LIMITS[type(optimizer)]
     side = "below" if run.lr < limit else "above"
     return f"the rate {run.lr:.4g} is {side} the stable limit {limit:.4g} ({name}): {run.lr / limit:.3g} of it"

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgd import _check, problems
 from fastgd._registry import ObjectiveKernels, OptimizerKernels, kernels_for
+from fastgd._stability import rate_times_curvature
 from fastgd.curvature import hessian
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
@@ -336,8 +337,8 @@ class Exploration:
                 f"about |g|/λ = {fmt(optimal)}. No rate explodes by the curvature; a large one swings to and fro."
             )
         else:
-            beta = self.momentum or 0.0
-            optimal, limit = (share / self.curvature for share in _SHARES[kind](beta))
+            optimal = _FASTEST[kind](self.momentum or 0.0) / self.curvature
+            limit = rate_times_curvature(self._optimizer) / self.curvature
             words = f"{_RULES[kind]} On a bowl of this curvature: best {fmt(optimal)}, explosive from {fmt(limit)}."
         if not optimal > 0:
             return Scale("unknown", math.nan, math.nan, math.inf, words)
@@ -351,14 +352,12 @@ class Exploration:
         return Scale(zone, optimal, swing, limit, words)
 
 
-# The rates of an optimiser on a bowl, times the curvature: the smallest of the fastest, and the limit. The error of
-# heavy-ball momentum is multiplied by a root of r² - (1 + β - z)r + β, that of Nesterov's by one of
-# r² - (1 + β)(1 - z)r + β(1 - z), where z = rate · curvature: the fastest have a double root (Nesterov's, at z = 1, is
-# 0), and at the limit a root is -1.
-_SHARES = {
-    SGD: lambda beta: (1.0, 2.0),
-    Momentum: lambda beta: ((1 - math.sqrt(beta)) ** 2, 2 * (1 + beta)),
-    Nesterov: lambda beta: (1.0, 2 * (1 + beta) / (1 + 2 * beta)),
+# The smallest of the fastest rates on a bowl, times the curvature: where the polynomials of `rate_times_curvature` have
+# a double root (Nesterov's, at z = 1, is 0).
+_FASTEST = {
+    SGD: lambda beta: 1.0,
+    Momentum: lambda beta: (1 - math.sqrt(beta)) ** 2,
+    Nesterov: lambda beta: 1.0,
 }
 _RULES = {
     SGD: "Best 1/λ, limit 2/λ.",

@@ -226,8 +226,8 @@ def minimize_many(
 
     Notes
     -----
-    Ctrl-C ends the run within 0.1 s with what is done; the problems that are not have status 7, and those under way
-    their best points so far.
+    Ctrl-C ends the run within 0.1 s (later where problems are many times slower than those before them) with what is
+    done; the problems that are not have status 7, and those under way their best points so far.
 
     Examples
     --------

@@ -174,10 +174,10 @@ def read_matching(path, columns):
     --------
     >>> import pathlib, tempfile
     >>> from fastgd.tables import read_matching, read_table
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = (folder / "old.csv").write_text("a,b,y\n1,2,3\n4,5,6\n")
-    >>> _ = (folder / "new.csv").write_text("b,a\n8,7\n")
-    >>> read_matching(folder / "new.csv", read_table(folder / "old.csv", "y").columns)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     old, new = pathlib.Path(folder, "old.csv"), pathlib.Path(folder, "new.csv")
+    ...     _ = old.write_text("a,b,y\n1,2,3\n4,5,6\n"), new.write_text("b,a\n8,7\n")
+    ...     read_matching(new, read_table(old, "y").columns)
     (array([[7., 8.]]), None)
     """
     source = open_table(path)

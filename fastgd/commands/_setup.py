@@ -122,3 +122,9 @@ def target_shift_and_unit(setup):
         return 0.0, 1.0
     mean, scale = find_scaling(setup.y.reshape(-1, 1), [setup.columns.target_name])
     return float(mean[0]), float(scale[0])
+
+
+def target_to_compare_rates(setup):
+    """The target, standardised where it should be, and words for that."""
+    shift, unit = target_shift_and_unit(setup)
+    return (setup.y - shift) / unit, "" if unit == 1 else ", target standardised"

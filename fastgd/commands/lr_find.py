@@ -31,11 +31,11 @@ def run(arguments):
     """Find, print the curve and a table, draw."""
     _pictures.check_png(arguments.png)
     setup = _setup.prepare(arguments)
-    shift, unit = _setup.target_shift_and_unit(setup)
+    y, standardised = _setup.target_to_compare_rates(setup)
     result = fastgd.lr_find(
         setup.model,
         setup.X,
-        (setup.y - shift) / unit,
+        y,
         optimizer=_setup.OPTIMIZERS[arguments.optimizer](),
         start=arguments.start,
         end=arguments.end,
@@ -47,8 +47,9 @@ def run(arguments):
     )
     suggestions = {method: result.suggestion(method) for method in _MARKS}
     found = {method: suggestion.lr for method, suggestion in suggestions.items() if suggestion.lr is not None}
-    scaled = "" if unit == 1 else ", target standardised"
-    print(f"{setup.source}: {len(setup.X)} rows{scaled}, {arguments.optimizer}, batches of {arguments.batch_size}")
+    print(
+        f"{setup.source}: {len(setup.X)} rows{standardised}, {arguments.optimizer}, batches of {arguments.batch_size}"
+    )
     print(result.message)
     if result.lrs.size > 1:
         print("\n".join(["", *_curve(result, found), ""]))

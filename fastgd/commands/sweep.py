@@ -34,11 +34,11 @@ def run(arguments):
     lrs = _rates(arguments)
     _pictures.check_png(arguments.png)
     setup = _setup.prepare(arguments)
-    shift, unit = _setup.target_shift_and_unit(setup)
+    y, standardised = _setup.target_to_compare_rates(setup)
     result = fastgd.sweep(
         setup.model,
         setup.X,
-        (setup.y - shift) / unit,
+        y,
         lrs=lrs,
         optimizer=_setup.OPTIMIZERS[arguments.optimizer](),
         batch_size=arguments.batch_size,
@@ -47,9 +47,8 @@ def run(arguments):
         seed=arguments.seed,
         threads=arguments.threads,
     )
-    scaled = "" if unit == 1 else ", target standardised"
     how = f"{arguments.optimizer}, {arguments.epochs} epochs, {lrs.size} rates"
-    print(f"{setup.source}: {len(setup.X)} rows{scaled}, {how}")
+    print(f"{setup.source}: {len(setup.X)} rows{standardised}, {how}")
     print("\n".join(_table(result)))
     print(_verdict(result))
     if arguments.png and np.isfinite(result.history["loss"]).any():
