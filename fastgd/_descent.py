@@ -73,6 +73,14 @@ class Position(NamedTuple):
     rate: float  # of the step under way; 0 before the first
 
 
+class Until(NamedTuple):
+    """When a chunk ends."""
+
+    nfev: int  # once so many evaluations are done,
+    tick: int  # or ticks[0] is no longer this: in compiled code, where no other looks, (0,) for ticks
+    ticks: np.ndarray | tuple[int]
+
+
 class Path(NamedTuple):
     """Where the evaluated points of a chunk are written, one after the other; empty for nowhere."""
 
@@ -247,20 +255,26 @@ def search(value, armijo, rules, box, points, position, path, first):
 
 
 @kernel(merge=True)
-def descend_until(last_nfev, objective, args, optimizer, rates, rules, box, state, points, position, path):
-    """Evaluate and step until the run is over, or so many evaluations are done; return the position."""
+def goes_on(until, position):
+    """Whether a chunk is not over yet."""
+    return position.nfev < until.nfev and until.ticks[0] == until.tick
+
+
+@kernel(merge=True)
+def descend_until(until, objective, args, optimizer, rates, rules, box, state, points, position, path):
+    """Evaluate and step until the run or the chunk is over; return the position."""
     first = position.step
-    while position.status == RUNNING and position.nfev < last_nfev:
+    while position.status == RUNNING and goes_on(until, position):
         value = evaluate(objective, points.x, points.grads, args)
         position = descend(value, optimizer, rates, rules, box, state, points, position, path, first)
     return position
 
 
 @kernel(merge=True)
-def search_until(last_nfev, objective, args, armijo, rules, box, points, position, path):
+def search_until(until, objective, args, armijo, rules, box, points, position, path):
     """The same with a line search."""
     first = position.step
-    while position.status == RUNNING and position.nfev < last_nfev:
+    while position.status == RUNNING and goes_on(until, position):
         value = evaluate(objective, points.x, points.grads, args)
         position = search(value, armijo, rules, box, points, position, path, first)
     return position

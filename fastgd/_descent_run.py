@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._clock import Clock
 from fastgd._descent import (
     INTERRUPTED,
     RUNNING,
@@ -13,8 +14,10 @@ from fastgd._descent import (
     Path,
     Points,
     Position,
+    Until,
     descend,
     descend_until,
+    goes_on,
     search,
     search_until,
     weigh_average,
@@ -27,8 +30,8 @@ from fastgd.line_search import Armijo
 from fastgd.schedules.values import fill_rates
 from fastgd.verbs import eval_fitting, init_state
 
-CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
 _CHUNK_GROWTH = 8
+UNCLOCKED, _UNCLOCKED_SECONDS = 512, 1e-3  # evaluations in a chunk without a clock; how long a run may do without
 _RATES = 1 << 14  # evaluations in a chunk, at most, where a schedule gives the rates
 _PATH_NUMBERS = 1 << 20  # numbers of a path that are recorded in a chunk
 
@@ -44,19 +47,19 @@ class MinimizeProgress(NamedTuple):
 
 
 @kernel
-def descent_chunk(last_nfev, objective, args, optimizer, rates, rules, box, state, points, position, path):
-    """Go on until the run is over or so many evaluations are done."""
+def descent_chunk(until, objective, args, optimizer, rates, rules, box, state, points, position, path):
+    """Go on until the run or the chunk is over."""
     return descend_until(
-        last_nfev, objective, args, optimizer, rates, rules, borrowed(box), borrowed(state), borrowed(points), position,
-        borrowed(path),
+        borrowed(until), objective, args, optimizer, rates, rules, borrowed(box), borrowed(state), borrowed(points),
+        position, borrowed(path),
     )  # fmt: skip
 
 
 @kernel
-def search_chunk(last_nfev, objective, args, armijo, rules, box, points, position, path):
+def search_chunk(until, objective, args, armijo, rules, box, points, position, path):
     """The same with a line search."""
     return search_until(
-        last_nfev, objective, args, armijo, rules, borrowed(box), borrowed(points), position, borrowed(path)
+        borrowed(until), objective, args, armijo, rules, borrowed(box), borrowed(points), position, borrowed(path)
     )
 
 
@@ -96,26 +99,24 @@ class DescentRun:
 
     def until_over(self, interrupts, callback=None, shown=None):
         """Advance until the run is over; return why."""
-        count, status = 1, RUNNING
-        while status == RUNNING and not interrupts.requested:
-            started = time.perf_counter()
-            self._chunk(count)
-            seconds = max(time.perf_counter() - started, 1e-9)
-            count = max(1, int(count * min(_CHUNK_GROWTH, CHUNK_SECONDS / seconds)))
-            count = min(count, self._longest_chunk(callback))
-            status = self.position.status
-            if status != RUNNING:
-                self._look_at_average()
-            if shown is not None:
-                shown.set_postfix(fun=f"{self.position.best:.4g}", refresh=False)
-                shown.update(self.nit - shown.n)
-            if callback is not None:
-                status = self._tell(callback, status)
-                if status == STOPPED:
+        count, status, started = 1, RUNNING, time.perf_counter()
+        with Clock() as clock:
+            while status == RUNNING and not interrupts.requested:
+                if not clock.runs and (count > UNCLOCKED or time.perf_counter() > started + _UNCLOCKED_SECONDS):
+                    clock.start()
+                self._chunk(count if clock.runs else min(count, UNCLOCKED), clock, interrupts)
+                count = min(_CHUNK_GROWTH * count, self._longest_chunk(callback))
+                status = self.position.status
+                if status != RUNNING:
                     self._look_at_average()
-        if status == RUNNING:
-            return INTERRUPTED
-        return status
+                if shown is not None:
+                    shown.set_postfix(fun=f"{self.position.best:.4g}", refresh=False)
+                    shown.update(self.nit - shown.n)
+                if callback is not None:
+                    status = self._tell(callback, status)
+        if self.position.status == RUNNING:  # stopped or interrupted
+            self._look_at_average()
+        return INTERRUPTED if status == RUNNING else status
 
     def _longest_chunk(self, callback):
         most = MOST
@@ -134,18 +135,18 @@ class DescentRun:
             return STOPPED if status == RUNNING else status
         return status
 
-    def _chunk(self, count):
+    def _chunk(self, count, clock, interrupts):
         path, first = self._nowhere, self.position.step
         if self._record:
             path = Path(np.empty(count * self.points.x.size, self.points.x.dtype), np.empty(count))
-        self._advance(count, path)
+        self._advance(count, clock, path, interrupts)
         if self._record:
             rows = self.position.step - first + (self.position.status != RUNNING)
             self._parts.append((path.x[: rows * self.points.x.size].copy(), path.fun[:rows].copy()))
 
-    def _advance(self, count, path):
-        """Do so many evaluations, and what follows each of them."""
-        last_nfev, first = self.position.nfev + count, self.position.step
+    def _advance(self, count, clock, path, interrupts):
+        """Do so many evaluations, or as many as fit into a tick, and what follows each of them."""
+        until, first = Until(self.position.nfev + count, int(clock.ticks[0]), clock.ticks), self.position.step
         how: tuple  # what follows an evaluation
         if isinstance(self.lr, Armijo):
             chunk, step, how = search_chunk, search_step, (self.lr, self.rules, self.box, self.points)
@@ -153,22 +154,17 @@ class DescentRun:
             chunk, step = descent_chunk, descent_step
             how = (self.optimizer, self._rates(count), self.rules, self.box, self.state, self.points)
         if self.objective.compiled:
-            self.position = chunk(last_nfev, self.objective.value_and_grad, self.args, *how, self.position, path)
+            self.position = chunk(until, self.objective.value_and_grad, self.args, *how, self.position, path)
             return
-        while self.position.status == RUNNING and self.position.nfev < last_nfev:
+        while self.position.status == RUNNING and goes_on(until, self.position) and not interrupts.requested:
             value = self.objective.at(self.points.x, self.points.grads, self.args)
             self.position = step(value, *how, self.position, path, first)
 
     def _look_at_average(self):
-        """Evaluate the average, if the method keeps one; it is returned where its value is lower."""
-        if not keeps_average(kernels_for("minimize", OptimizerKernels, self.optimizer)):
-            return
         x, grads = self.points.x.copy(), self.points.grads.copy()  # where the run ended, which its message tells
-        eval_fitting(self.optimizer, self.state, x, self.points.x)
-        if self.box.lower.size:
-            np.clip(self.points.x, *self.box, out=self.points.x)
-        value = self.objective.at(self.points.x, self.points.grads, self.args)
-        self.position = weigh_average(value, self.rules, self.box, self.points, self.position)
+        self.position = weigh_kept_average(
+            self.objective, self.args, self.optimizer, self.rules, self.box, self.state, self.points, self.position
+        )
         self.points.x[:], self.points.grads[:] = x, grads
 
     def _rates(self, count):
@@ -182,3 +178,14 @@ class DescentRun:
         """All points and values."""
         xs, values = zip(*self._parts, strict=True)
         return np.concatenate(xs).reshape(-1, self.points.x.size), np.concatenate(values)
+
+
+def weigh_kept_average(objective, args, optimizer, rules, box, state, points, position):
+    """Evaluate the average, if the method keeps one, to return it where its value is lower; return the position."""
+    if not position.nfev or not keeps_average(kernels_for("minimize", OptimizerKernels, optimizer)):
+        return position
+    eval_fitting(optimizer, state, points.x.copy(), points.x)
+    if box.lower.size:
+        np.clip(points.x, *box, out=points.x)
+    value = objective.at(points.x, points.grads, args)
+    return weigh_average(value, rules, box, points, position)

@@ -17,6 +17,7 @@ from fastgd._descent import (
     Points,
     Position,
     Rules,
+    Until,
     descend_until,
     look_at_average,
     search_until,
@@ -204,8 +205,8 @@ def _whole_descent(fun, args, optimizer, lr, max_steps, gtol, x):
     points, box, path = _points(x, none), Box(none, none), Path(none, none)
     state = init_state(optimizer, x)
     position = descend_until(
-        rules.max_steps + 1, fun, args, optimizer, lr, rules, borrowed(box), borrowed(state), borrowed(points),
-        _beginning(), borrowed(path),
+        Until(rules.max_steps + 1, 0, (0,)), fun, args, optimizer, lr, rules, borrowed(box), borrowed(state),
+        borrowed(points), _beginning(), borrowed(path),
     )  # fmt: skip
     return _described(points, look_at_average(fun, args, optimizer, rules, box, state, points, position))
 
@@ -218,7 +219,9 @@ def _whole_search(fun, args, optimizer, lr, max_steps, gtol, x):
     _check_run(optimizer, lr.lr, rules, x)
     none = x[:0]
     points, box, path = _points(x, none), Box(none, none), Path(none, none)
-    position = search_until(MOST, fun, args, lr, rules, borrowed(box), borrowed(points), _beginning(), borrowed(path))
+    position = search_until(
+        Until(MOST, 0, (0,)), fun, args, lr, rules, borrowed(box), borrowed(points), _beginning(), borrowed(path)
+    )
     return _described(points, position)
 
 

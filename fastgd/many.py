@@ -1,7 +1,7 @@
 """`minimize_many`: one objective from many starts, or with many data sets, side by side."""
 
+import contextlib
 import math
-import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from numba.core import types
 from numba.extending import overload
 
 from fastgd import _check
+from fastgd._clock import Clock
 from fastgd._descent import (
     INTERRUPTED,
     MESSAGES,
@@ -20,13 +21,14 @@ from fastgd._descent import (
     Path,
     Points,
     Position,
+    Until,
     descend_until,
     look_at_average,
     project,
     search_until,
 )
-from fastgd._descent_run import CHUNK_SECONDS, DescentRun
-from fastgd._descent_setup import checked_box, checked_rules, starting_array
+from fastgd._descent_run import UNCLOCKED, DescentRun, weigh_kept_average
+from fastgd._descent_setup import MOST, checked_box, checked_rules, starting_array
 from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
 from fastgd._progress import bar
@@ -110,23 +112,23 @@ def _problem_args(args, k):
     return lambda args, k: (args[0], *problem_args(args[1:], k))
 
 
-def advance(last_nfev, objective, args, optimizer, lr, rules, box, state, points, position, path):
+def advance(until, objective, args, optimizer, lr, rules, box, state, points, position, path):
     """Go on by the loop that goes with the rate (in compiled code)."""
     raise NotImplementedError("advance is called in compiled code")
 
 
 @overload(advance, jit_options=PASTED)
-def _advance(last_nfev, objective, args, optimizer, lr, rules, box, state, points, position, path):
+def _advance(until, objective, args, optimizer, lr, rules, box, state, points, position, path):
     if isinstance(lr, types.BaseNamedTuple) and lr.instance_class is Armijo:
 
-        def search(last_nfev, objective, args, optimizer, lr, rules, box, state, points, position, path):
-            return search_until(last_nfev, objective, args, lr, rules, box, points, position, path)
+        def search(until, objective, args, optimizer, lr, rules, box, state, points, position, path):
+            return search_until(until, objective, args, lr, rules, box, points, position, path)
 
         return search
 
-    def descend(last_nfev, objective, args, optimizer, lr, rules, box, state, points, position, path):
+    def descend(until, objective, args, optimizer, lr, rules, box, state, points, position, path):
         position = descend_until(
-            last_nfev, objective, args, optimizer, lr, rules, box, borrowed(state), points, position, path
+            until, objective, args, optimizer, lr, rules, box, borrowed(state), points, position, path
         )
         if position.status != RUNNING:
             position = look_at_average(objective, args, optimizer, rules, box, state, points, position)
@@ -136,15 +138,15 @@ def _advance(last_nfev, objective, args, optimizer, lr, rules, box, state, point
 
 
 @kernel
-def descend_many(objective, args, optimizer, lr, rules, box, X0, k, stop, budget, results, state, points, position):
-    """Go on with the problems X0[k:stop] until so many evaluations are done.
+def descend_many(until, objective, args, optimizer, lr, rules, box, X0, k, stop, results, state, points, position):
+    """Go on with the problems X0[k:stop] until the chunk is over, its evaluations being counted over problems.
 
-    Returns where that is, to go on from, and how many of the evaluations are left over.
+    Returns where that is, to go on from.
     """
-    starts, box, into, lent = borrowed(X0), borrowed(box), borrowed(results), borrowed(points)
-    n = X0.shape[1]
+    starts, box, into, lent, ticks = borrowed(X0), borrowed(box), borrowed(results), borrowed(points), until.ticks
+    n, budget = X0.shape[1], until.nfev
     path = Path(lent.before[:0], lent.before[:0])
-    while k < stop and budget > 0:
+    while k < stop and budget > 0 and ticks[0] == until.tick:
         own = problem_args(args, k)
         if position.nfev == 0:
             for i in range(n):
@@ -156,8 +158,9 @@ def descend_many(objective, args, optimizer, lr, rules, box, X0, k, stop, budget
         done = position.nfev
         try:
             position = advance(
-                done + budget, objective, own, optimizer, lr, rules, box, state, lent, position, borrowed(path)
-            )
+                Until(done + budget, until.tick, borrowed(ticks)), objective, own, optimizer, lr, rules, box, state,
+                lent, position, borrowed(path),
+            )  # fmt: skip
         except Exception:
             position = Position(RAISED, 0, 0, np.nan, np.nan, 0.0)
             for i in range(n):
@@ -171,7 +174,7 @@ def descend_many(objective, args, optimizer, lr, rules, box, X0, k, stop, budget
         into.status[k] = position.status
         position = Position(RUNNING, 0, 0, np.inf, np.inf, 0.0)
         k += 1
-    return k, position, state, budget
+    return k, position, state
 
 
 def minimize_many(
@@ -226,8 +229,8 @@ def minimize_many(
 
     Notes
     -----
-    Ctrl-C ends the run within 0.1 s (later where problems are many times slower than those before them) with what is
-    done; the problems that are not have status 7, and those under way their best points so far.
+    Ctrl-C ends the run within 0.1 s (unless a single call of the objective takes longer) with what is done; the
+    problems that are not have status 7, and those under way their best points so far.
 
     Examples
     --------
@@ -322,37 +325,43 @@ class _Team:
         block = max(1, min(_MOST_PROBLEMS, n_problems // (_BLOCKS * threads)))
         blocks = iter(range(0, n_problems, block))  # `next` of it is one step, which threads can share
         shares = min(threads, -(-n_problems // block))
-        run_all([lambda first=(i == 0): self._work(blocks, block, first) for i in range(shares)])
+        with Clock() as clock:
+            clock.start()
+            run_all([lambda first=(i == 0): self._work(blocks, block, clock, first) for i in range(shares)])
 
-    def _work(self, blocks, block, tells):
+    def _work(self, blocks, block, clock, tells):
         x = np.empty_like(self._X0[0])
         before = np.empty_like(x) if self._rules.xtol > 0 else x[:0]
         points = Points(x, np.empty_like(x), before, np.empty_like(x), np.empty_like(x))
-        state, budget = init_state(self._optimizer, x), 1
+        state, at_once = init_state(self._optimizer, x), MOST if clock.runs else UNCLOCKED
         try:
             for first in blocks:
                 k, stop = first, min(first + block, len(self._X0))
                 position = Position(RUNNING, 0, 0, math.inf, math.inf, 0.0)
                 while k < stop:
                     if self._interrupts.requested or self.stopped:
-                        self._keep(k, points, position)
+                        self._keep(k, state, points, position)
                         return
-                    started = time.perf_counter()
-                    k, position, state, left = descend_many(
-                        self._objective.value_and_grad, self._args, self._optimizer, self._lr, self._rules, self._box,
-                        self._X0, k, stop, budget, self._results, state, points, position,
+                    k, position, state = descend_many(
+                        Until(at_once, int(clock.ticks[0]), clock.ticks), self._objective.value_and_grad, self._args,
+                        self._optimizer, self._lr, self._rules, self._box, self._X0, k, stop, self._results, state,
+                        points, position,
                     )  # fmt: skip
-                    seconds = max(time.perf_counter() - started, 1e-9)
-                    done = budget - left  # by which the next chunk is measured: it may meet slower problems
-                    budget = max(1, int(done * min(8, CHUNK_SECONDS / seconds)))
                     if tells:
                         self._tell()
         except BaseException:
             self.stopped = True  # the others need not go on
             raise
 
-    def _keep(self, k, points, position):
+    def _keep(self, k, state, points, position):
         """Write down what problem k has reached, which is under way."""
+        with contextlib.suppress(Exception):  # of an objective that raises at the average
+            position = weigh_kept_average(
+                self._objective, _own(self._args, k), self._optimizer, self._rules, self._box, state, points, position
+            )
+        self._write(k, points, position)
+
+    def _write(self, k, points, position):
         if position.nfev:
             into = self._results
             into.x[k], into.jac[k], into.fun[k] = points.best_x, points.best_grads, position.best
@@ -370,7 +379,7 @@ class _Team:
                 self._results.status[k] = RAISED
             else:
                 if status == INTERRUPTED:
-                    self._keep(k, run.points, run.position)
+                    self._write(k, run.points, run.position)
                     return
                 end = (run.points.best_x, run.position.best, run.points.best_grads, run.nit, run.position.nfev, status)
                 for array, value in zip(self._results, end, strict=True):

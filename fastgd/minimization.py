@@ -145,8 +145,7 @@ def minimize(
 
     Notes
     -----
-    Ctrl-C ends the run within 0.1 s (once compiled, and unless a single call of the objective takes longer, or calls
-    become many times slower in the course of the run: how many are made in one go follows from those before) with the
+    Ctrl-C ends the run within 0.1 s (once compiled, and unless a single call of the objective takes longer) with the
     best point so far and status 7; a second one within a second raises KeyboardInterrupt. With ``record=True`` the path
     is then put together, which takes some 50 ms for a million points.
 

@@ -4,12 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 import fastgd
+from fastgd import _descent_run, many
 from fastgd.__main__ import main
+from fastgd._clock import Clock
 
 PACKAGE = Path(fastgd.__file__).parent
 TESTS = Path(__file__).parent
@@ -55,6 +59,38 @@ def interrupts_are_heard():
     yield
     after = signal.signal(signal.SIGINT, before)
     assert after is signal.default_int_handler
+
+
+@pytest.fixture
+def press():
+    """Press Ctrl-C in a third of a second; what comes back tells how long ago that was."""
+    presses = []
+
+    def press():
+        def now():
+            pressed.append(time.perf_counter())
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        pressed = []
+        presses.append(threading.Timer(0.3, now))
+        presses[-1].start()
+        return lambda: time.perf_counter() - pressed[0]
+
+    yield press
+    for timer in presses:
+        timer.join()
+
+
+@pytest.fixture
+def chunks_of(monkeypatch):
+    """Let a chunk of minimisation be so many evaluations, as where no thread keeps time."""
+
+    def chunks_of(n):
+        monkeypatch.setattr(Clock, "start", lambda clock: None)
+        monkeypatch.setattr(_descent_run, "UNCLOCKED", n)
+        monkeypatch.setattr(many, "UNCLOCKED", n)
+
+    return chunks_of
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A user's compiled functions that minimise, their objectives at module level, so that the disk cache can keep them."""
 
+import math
+
 import numpy as np
 from user_rules import Averaged
 
@@ -18,6 +20,15 @@ def ellipse(x, grad, a, centre):
         grad[i] = 2 * weight * d
         value += weight * d * d
     return value
+
+
+def slower_and_slower(x, grad):
+    """A slope along which an evaluation takes a millisecond from the 2000th on."""
+    grad[0] = -1.0
+    total = 0.0
+    for i in range(20_000 if x[0] > 2000 else 1):
+        total += math.sin(i)
+    return -x[0] + 0 * total
 
 
 @fastgd.njit
