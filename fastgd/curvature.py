@@ -10,13 +10,13 @@ from fastgd._registry import ModelKernels, _registered
 from fastgd.objectives import MeanLoss, checked_args, prepare
 
 _EPSILON = float(np.finfo(np.float64).eps)
-_STEP = 6e-6  # of differences: the cube root of float64's precision
+# The relative error of a gradient, and of differences of f: its rounding over their steps.
+_GRADIENT_ERROR = {None: _EPSILON, "3-point": _EPSILON ** (2 / 3), "2-point": _EPSILON ** (1 / 2)}
 # Of the largest curvature: what differences of gradients leave, and of gradients that are differences themselves.
-_NOISE = {"2-point": 1e-2, "3-point": 1e-4}
-_LEAST_NOISE = 1e-6
-_EXACT = 1e-8  # the residual up to which an eigenvector is found that is left out
-_MOST_TO_EXACT = 100  # iterations for that: it is easy where it matters, for a curvature far larger than the others
-_MOST_ASIDE = 5  # of these
+_NOISE = {None: 1e-6, "3-point": 1e-4, "2-point": 1e-2}
+_LEAST_VECTORS = 12  # so many, before a small residual is believed: it is small at any eigenvector, not the last alone
+_EXACT = 1e-6  # a residual, beside the largest curvature, that is no direction any more
+_MOST_VECTORS, _KEPT_VECTORS = 24, 4  # in memory, and how many are kept of each end where there are as many
 
 
 class Sharpness(NamedTuple):
@@ -58,13 +58,16 @@ def sharpness(
 ):
     """Find the largest eigenvalue of the Hessian at a point, by power iteration on differences of gradients.
 
-    H·v ≈ (g(x + hv) - g(x - hv)) / 2h, with h = 6·10⁻⁶·max(1, max |vᵢxᵢ|), a step that fits the variables it moves.
-    (Where the curvature itself changes over so short a distance, scale the variables first.) Gradient descent on a
-    quadratic is stable below the rate 2 / λ_max, and on anything else near a minimum; above it the steps grow along the
-    eigenvector. Where the eigenvalue of largest size is negative, the iteration goes on at right angles to its
-    eigenvector; where several are, or are of one size, with H shifted by that size. Then the smallest eigenvalue is
-    sought in the same way, and `probes` random directions are tried: a curvature below 0 shows that the function is
-    not convex, its absence shows nothing.
+    H·v ≈ (g(x + hv) - g(x - hv)) / 2h, with h = 6·10⁻⁶·max(1, √(max |vᵢxᵢ|)), a step for the variables that it moves
+    (3·10⁻⁴ and 2·10⁻³ where gradients are themselves differences, ``"3-point"`` and ``"2-point"``). Where the curvature
+    itself changes over so short a distance, scale the variables first. Gradient descent on a quadratic is stable below
+    the rate 2 / λ_max, and on anything else near a minimum; above it the steps grow along the eigenvector.
+
+    The iteration keeps the directions that it has been through (Lanczos' form of it, restarted with the best of both
+    ends: Wu and Simon, 2000), and takes the largest and the smallest curvature among all their combinations: in as many
+    products as there are different eigenvalues, or in some tens, where powers alone take thousands if two eigenvalues
+    lie near each other, and find the one of largest size, which may be negative. Then `probes` random directions are
+    tried: a curvature below 0 shows that the function is not convex, its absence shows nothing.
 
     Parameters
     ----------
@@ -79,7 +82,7 @@ def sharpness(
     tol : float
         The eigenvalue's relative error, by the residual, at which the iteration ends.
     max_iterations : int
-        Hessian-vector products, at most, for each end of the spectrum.
+        Hessian-vector products, at most.
     probes : int
         Random directions to try beside.
     seed : int
@@ -119,30 +122,23 @@ def sharpness(
     rng = np.random.default_rng(_check.integer(owner, "seed", seed, least=0))
     compile = _check.boolean(owner, "compile", compile)
     args = checked_args(owner, args, compile)
-    curvature = _Curvature(owner, prepare(owner, fun, jac, args, at, compile), args, at)
+    differences = jac if isinstance(jac, str) else None
+    curvature = _Curvature(owner, prepare(owner, fun, jac, args, at, compile), args, at, differences)
 
-    largest, direction, converged, size = curvature.power_iteration(rng, 0.0, tol, max_iterations)
-    aside: list[np.ndarray] = []  # eigenvectors of large negative curvature
-    while largest < 0 and converged and len(aside) < min(_MOST_ASIDE, at.size - 1):
-        sooner = min(_MOST_TO_EXACT, max_iterations)
-        aside.append(curvature.power_iteration(rng, 0.0, _EXACT, sooner, start=direction, aside=aside)[1])
-        largest, direction, converged, _ = curvature.power_iteration(rng, 0.0, tol, max_iterations, aside=aside)
-    if largest < 0 or not converged:  # eigenvalues λ and -λ, say: shifted by their size, all are positive
-        largest, direction, converged, _ = curvature.power_iteration(rng, -size, tol, max_iterations, relative=True)
+    largest, direction, converged = curvature.ends(rng, tol, max_iterations)
     converged &= abs(curvature.along(direction, 0.5)[2] - largest) <= tol * abs(largest)
-    curvature.power_iteration(rng, largest, tol, max_iterations)
     for _ in range(probes):
         curvature.along(rng.standard_normal(at.size))
     return Sharpness(
         sharpness=largest,
-        largest_stable_rate=2 / largest if largest > 0 else math.inf,
+        largest_stable_rate=2 / largest if largest > curvature.rounding else math.inf,
         direction=direction,
         converged=converged,
         lowest=curvature.lowest,
         lowest_direction=curvature.lowest_direction,
         probes=curvature.probes,
         n_gradients=2 * curvature.probes,
-        noise=(_NOISE[jac] if isinstance(jac, str) else _LEAST_NOISE) * abs(largest) + curvature.rounding,
+        noise=_NOISE[differences] * abs(largest) + curvature.rounding,
     )
 
 
@@ -155,57 +151,76 @@ def hessian(gradient, at):
     return (np.array(columns) + np.array(columns).T) / 2
 
 
-def _step(at, v):
-    """How far to go along v for a difference: by the size of the variables that it moves."""
-    return _STEP * max(1.0, abs(at * v).max())
+def _step(at, v, error=_EPSILON):
+    """How far to go along v for a difference: by the size of the variables that it moves, and the gradient's error.
+
+    By its root, which leaves a parabola's curvature at 10⁶ seven digits, and suits the small variables beside.
+    """
+    size = abs(at * v).max()
+    return error ** (1 / 3) * max(1.0, math.sqrt(size), 1e-6 * size)
 
 
 class _Curvature:
     """Hessian-vector products at a point, and the lowest curvature met on the way."""
 
-    def __init__(self, owner, objective, args, at):
+    def __init__(self, owner, objective, args, at, differences):
         self._owner, self._objective, self._args, self._at = owner, objective, args, at
+        self._differences, self._error = differences, _GRADIENT_ERROR[differences]
         self.lowest, self.lowest_direction, self.probes = math.inf, np.zeros_like(at), 0
-        self.rounding = 0.0  # what rounding of the gradients may add to a curvature
+        self.rounding = 0.0  # what rounding of the values and gradients may add to a curvature
 
-    def _gradient(self, x):
+    def _gradient(self, x, h):
         grads = np.full_like(x, np.nan)
         value = self._objective.at(x, grads, self._args)
         if not (np.isfinite(value) and np.isfinite(grads).all()):
             raise ValueError(f"{self._owner}: value and gradient near `at` must be finite, got {value} and {grads}")
-        self.rounding = max(self.rounding, 4 * _EPSILON * float(np.linalg.norm(grads)) / _STEP)
+        size = math.sqrt(x.size) * float(abs(value) if self._differences else abs(grads).max())
+        self.rounding = max(self.rounding, 4 * self._error * size / h)
         return grads
 
     def along(self, v, factor=1.0):
         """Return v at length 1, Hv by differences of the usual step times `factor`, and the curvature v·Hv."""
         v = v / np.linalg.norm(v)
-        h = factor * _step(self._at, v)
-        Hv = (self._gradient(self._at + h * v) - self._gradient(self._at - h * v)) / (2 * h)
+        h = factor * _step(self._at, v, self._error)
+        ahead, behind = self._gradient(self._at + h * v, h), self._gradient(self._at - h * v, h)
+        with np.errstate(over="ignore"):
+            Hv = (ahead - behind) / (2 * h)
+        if not np.isfinite(Hv).all():
+            raise ValueError(f"{self._owner}: the curvature near `at` must be finite, got {Hv}")
         curvature = float(v @ Hv)
         self.probes += 1
         if curvature < self.lowest:
             self.lowest, self.lowest_direction = curvature, v
         return v, Hv, curvature
 
-    def power_iteration(self, rng, shift, tol, max_iterations, relative=False, start=None, aside=()):
-        """The eigenvalue that is farthest from `shift`, its eigenvector, whether it converged, and ‖Hv‖ at the end.
+    def ends(self, rng, tol, max_iterations):
+        """The largest eigenvalue, its eigenvector, and whether its residual is small beside it; `lowest` on the way.
 
-        It has when the residual is small beside the eigenvalue, or (unless `relative`) the shift. All is done at right
-        angles to the vectors `aside`.
+        Rows of `vectors` are at right angles to one another, and those of `products` are H times them.
         """
-        v = _apart_from(aside, rng.standard_normal(self._at.size) if start is None else start)
-        for _ in range(max_iterations):
-            v, Hv, curvature = self.along(v)
-            Hv = _apart_from(aside, Hv)
-            scale = abs(curvature) if relative else max(abs(curvature), abs(shift))
-            if np.linalg.norm(Hv - curvature * v) <= max(tol * scale, 1e-300):
-                return curvature, v, True, float(np.linalg.norm(Hv))
-            v = _apart_from(aside, Hv - shift * v)
-        return curvature, v / np.linalg.norm(v), False, float(np.linalg.norm(Hv))
-
-
-def _apart_from(vectors, v):
-    """The part of v at right angles to vectors of length 1, which are so to one another."""
-    for u in vectors:
-        v = v - (u @ v) * u
-    return v
+        n = self._at.size
+        vectors, products = np.empty((0, n)), np.empty((0, n))
+        v = rng.standard_normal(n)
+        for done in range(1, max_iterations + 1):
+            v, Hv, _ = self.along(v)
+            vectors, products = np.vstack([vectors, v]), np.vstack([products, Hv])
+            projected = vectors @ products.T / 2
+            values, weights = np.linalg.eigh(projected + projected.T)
+            largest, size = values[-1], abs(values).max()
+            above, below = (weights[:, i] @ products - values[i] * (weights[:, i] @ vectors) for i in (-1, 0))
+            residuals = np.linalg.norm(above), np.linalg.norm(below)
+            converged = residuals[0] <= tol * abs(largest)
+            enough = (converged and residuals[1] <= tol * size) or max(residuals) <= self.rounding
+            if len(vectors) == n or (enough and done >= _LEAST_VECTORS):
+                break
+            if len(vectors) == _MOST_VECTORS:
+                kept = weights.T[np.r_[:_KEPT_VECTORS, -_KEPT_VECTORS:0]]
+                vectors, products = kept @ vectors, kept @ products
+                weights = np.eye(2 * _KEPT_VECTORS)
+            v = below if converged and not enough else above
+            if np.linalg.norm(v) <= _EXACT * size:
+                v = rng.standard_normal(n)
+            for _ in range(2):  # what rounding leaves of the first time
+                v = v - (vectors @ v) @ vectors
+        self.along(weights[:, 0] @ vectors)  # into `lowest`
+        return float(largest), weights[:, -1] @ vectors, bool(converged)

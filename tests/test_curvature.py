@@ -103,6 +103,7 @@ def test_variables_of_different_scale():
         (lambda: sharpness(Booth(), [0, 0], probes=-1), ValueError, "probes must be"),
         (lambda: sharpness(lambda x: 0.0, [0, 0]), TypeError, r"fun is called as fun\(x, grad\)"),
         (lambda: sharpness(lambda x, g: np.nan, [1.0]), ValueError, "value and gradient near `at` must be finite"),
+        (lambda: sharpness(lambda x, g: g.fill(1e305 * np.sign(x[0])) or 0.0, [0]), ValueError, "the curvature near `"),
         (lambda: sharpness(Bowl(), [1e308, 1e308]), ValueError, "value and gradient near `at` must be finite"),
     ],
 )
@@ -112,11 +113,35 @@ def test_errors(call, error, words):
 
 
 @pytest.mark.parametrize("jac", ["2-point", "3-point"])
-def test_differences_of_differences_show_no_negative_curvature(jac):
-    def log_sum_exp(x):
-        return np.log(np.exp(x).sum())
+@pytest.mark.parametrize(
+    ("fun", "curvature"),
+    [
+        (lambda x: np.log(np.exp(x).sum()), 0.3709035),
+        (lambda x: 100 + x[0] ** 2, 2),
+        (lambda x: 1e3 + 3 * x[0] - 5 * x[1], 0),
+        (lambda x: (x**4).sum(), 108),
+    ],
+)
+def test_differences_of_differences_show_no_negative_curvature(fun, curvature, jac):
+    for seed in range(5):
+        found = sharpness(fun, [1.0, 2.0, 3.0], jac=jac, seed=seed, compile=False)
+        assert not found.negative_curvature
+        assert found.sharpness == pytest.approx(curvature, rel=1e-3, abs=2e-3)
+        assert found.converged == (curvature > 0)
+        assert found.largest_stable_rate == (2 / found.sharpness if curvature else np.inf)
 
-    assert not any(sharpness(log_sum_exp, [1.0, 2.0, 3.0], jac=jac, seed=seed).negative_curvature for seed in range(5))
+
+def quadratic(curvatures):
+    """An objective of these curvatures, and the directions that have them."""
+    n = len(curvatures)
+    basis = np.linalg.qr(np.random.default_rng(0).normal(size=(n, n)))[0]
+    hessian = basis @ np.diag(curvatures) @ basis.T
+
+    def fun(x, grad):
+        grad[:] = hessian @ x
+        return 0.5 * x @ grad
+
+    return fun, basis
 
 
 @pytest.mark.parametrize(
@@ -124,17 +149,32 @@ def test_differences_of_differences_show_no_negative_curvature(jac):
     [(-1e8, 100, 3), (-1e6, -1e5, 100, 3), (-1e6, -1e6, -1e6, 100, 3), (-105, -104, -103, -102, -101, -100.5, 100, 3)],
 )
 def test_beside_large_negative_eigenvalues(curvatures):
-    n = len(curvatures)
-    basis = np.linalg.qr(np.random.default_rng(0).normal(size=(n, n)))[0]
-    hessian = basis @ np.diag(curvatures) @ basis.T
-
-    def valley(x, grad):
-        grad[:] = hessian @ x
-        return 0.5 * x @ grad
-
+    fun, basis = quadratic(curvatures)
     for seed in range(5):
-        found = sharpness(valley, np.zeros(n), seed=seed, compile=False)
+        found = sharpness(fun, np.zeros(len(curvatures)), seed=seed, compile=False)
         assert found.converged
         assert found.sharpness == pytest.approx(100, rel=1e-3)
         assert abs(found.direction @ basis[:, -2]) == pytest.approx(1, abs=1e-3)
         assert "along negative curvature for none" in found.message
+
+
+@pytest.mark.parametrize(
+    "curvatures",
+    [(99, 100), (-99, -100), (-1, 1), (3, 99, 99.5, 100), range(-50, 50), [*np.linspace(0, 1, 300), 1.01]],
+)
+def test_eigenvalues_close_to_each_other(curvatures):
+    fun, _ = quadratic(curvatures)
+    for seed in range(20):
+        found = sharpness(fun, np.zeros(len(curvatures)), seed=seed, compile=False, probes=0)
+        assert found.converged
+        assert found.sharpness == pytest.approx(max(curvatures), rel=2e-3)
+        assert found.lowest == pytest.approx(min(curvatures), abs=2e-2 * np.abs(curvatures).max())
+        assert found.n_gradients <= 150  # powers alone take up to 4000
+
+
+def test_large_variables():
+    for at in (1e6, 1e12, 1e20, 1e100):
+        found = sharpness(IllConditioned(3.0), [at, at])
+        assert found.converged
+        assert found.sharpness == pytest.approx(3, rel=1e-3)
+        assert found.largest_stable_rate == pytest.approx(2 / 3, rel=1e-3)
