@@ -36,6 +36,9 @@ MESSAGES = (
 )
 
 
+_INFINITY = np.int64(0x7FF << 52)  # its bits
+
+
 class Rules(NamedTuple):
     """When a run is over, as plain numbers."""
 
@@ -57,7 +60,7 @@ class Points(NamedTuple):
 
     x: np.ndarray  # where to evaluate next
     grads: np.ndarray
-    before: np.ndarray  # the point evaluated before; empty where no rule asks for it
+    before: np.ndarray  # the point evaluated before; empty where neither a rule nor a callback asks for it
     best_x: np.ndarray  # the point to return: the one of least value so far, or the one that converged
     best_grads: np.ndarray
 
@@ -178,7 +181,7 @@ def steepness(points, value):
         most = bits if bits > most else most
         most_x = bits_x if bits_x > most_x else most_x
     slope = with_bits(most)
-    return slope if abs(value) < np.inf and slope < np.inf and with_bits(most_x) < np.inf else np.inf
+    return slope if bits_without_sign(value) < _INFINITY and slope < np.inf and with_bits(most_x) < np.inf else np.inf
 
 
 @kernel(merge=True)
@@ -199,7 +202,7 @@ def verdict(rules, box, points, rate, step, last, value):
             status = GRADIENT
         elif rules.ftol > 0 and rate > 0 and abs(value - last) <= rules.ftol * max(1.0, abs(value), abs(last)):
             status = VALUE
-        elif before.size and rate > 0 and distances(x, before)[0] <= rules.xtol * max(1.0, largest(x)):
+        elif rules.xtol > 0 and rate > 0 and distances(x, before)[0] <= rules.xtol * max(1.0, largest(x)):
             status = STEP
         elif step >= rules.max_steps:
             status = MAX_STEPS

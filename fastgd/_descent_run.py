@@ -44,6 +44,8 @@ class MinimizeProgress(NamedTuple):
     fun: float  # the least value so far
     x: np.ndarray  # where: a copy
     lr: float  # the rate of the last step
+    last_x: np.ndarray  # where that step led: a copy
+    last_fun: float  # and the value there
 
 
 @kernel
@@ -81,10 +83,10 @@ def search_step(value, armijo, rules, box, points, position, path, first):
 class DescentRun:
     """A run under way: its arrays, and how it is advanced by chunks."""
 
-    def __init__(self, objective, args, optimizer, lr, rules, box, x, record):
+    def __init__(self, objective, args, optimizer, lr, rules, box, x, record, tells=False):
         self.objective, self.args, self.optimizer, self.lr = objective, args, optimizer, lr
         self.rules, self.box, self._record = rules, box, record
-        before = np.empty_like(x) if rules.xtol > 0 else x[:0]
+        before = np.empty_like(x) if rules.xtol > 0 or tells else x[:0]
         self.points = Points(x, np.full_like(x, np.nan), before, x.copy(), np.full_like(x, np.nan))
         self.state = init_state(optimizer, x)
         self.position = Position(RUNNING, 0, 0, math.inf, math.inf, 0.0)
@@ -127,10 +129,10 @@ class DescentRun:
         return 1 if callback is not None and not self.objective.compiled else most
 
     def _tell(self, callback, status):
-        x = self.points.best_x.copy()
+        _, _, nfev, value, best, rate = self.position
+        x, last_x = self.points.best_x.copy(), self.points.before.copy()
         try:
-            nfev = self.position.nfev * self.objective.calls
-            callback(MinimizeProgress(self.nit, nfev, self.position.best, x, self.position.rate))
+            callback(MinimizeProgress(self.nit, nfev * self.objective.calls, best, x, rate, last_x, value))
         except StopIteration:
             return STOPPED if status == RUNNING else status
         return status

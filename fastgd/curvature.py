@@ -123,7 +123,8 @@ def sharpness(
     compile = _check.boolean(owner, "compile", compile)
     args = checked_args(owner, args, compile)
     differences = jac if isinstance(jac, str) else None
-    curvature = _Curvature(owner, prepare(owner, fun, jac, args, at, compile), args, at, differences)
+    objective = prepare(owner, fun, jac, args, at, compile, start="at")
+    curvature = _Curvature(owner, objective, args, at, differences)
 
     largest, direction, converged = curvature.ends(rng, tol, max_iterations)
     converged &= abs(curvature.along(direction, 0.5)[2] - largest) <= tol * abs(largest)

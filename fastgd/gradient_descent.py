@@ -59,7 +59,8 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
         A compiled function ``fun(x, grad, *args) -> float`` that writes the gradient into `grad`; or a registered
         objective. (It must not keep or return views of x and grad. In compiled code nothing tests what it writes.)
     x0 : ndarray of shape (n,)
-        Where to start; not modified. float32 or float64, the dtype of the whole run; integers become float64.
+        Where to start; not modified. float32 or float64, the dtype of the whole run; integers become float64 (and
+        from Python float16 becomes float32).
     optimizer : NamedTuple
         A registered optimiser, which goes downhill (no ``maximize=True``).
     lr : float or NamedTuple
@@ -137,6 +138,8 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
 def _gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     if not isinstance(x0, types.Array) or x0.ndim != 1:
         raise TypingError(f"gradient_descent: x0 must be a 1-D array, got {x0}")
+    if x0.dtype == types.float16:
+        raise TypingError("gradient_descent: x0 must be float32 or float64 in compiled code, got float16")
     if isinstance(lr, types.BaseNamedTuple) and lr.instance_class is ReduceOnPlateau:
         raise TypingError(
             "gradient_descent: lr must be a schedule of time alone, not one that watches the epochs of fit"

@@ -311,7 +311,7 @@ def _run_of_objective(owner, fun, x0, optimizer, args, jac, compile, state, rise
     x = starting_array(owner, "X, where the objective's run begins,", x0, 1).copy()
     _, rules = checked_rules(owner, optimizer, 0.0, rise.lrs.size - 1, 0, 0, 0)
     args = checked_args(owner, args, compile)
-    objective = prepare_objective(owner, fun, jac, args, x, compile)
+    objective = prepare_objective(owner, fun, jac, args, x, compile, start="X")
     rules, box = rules._replace(gtol=-1.0), no_box(x)  # a gradient of 0 does not end it
     run = DescentRun(objective, args, optimizer, rise.lrs, rules, box, x, True)
     _begin_with(owner, run.state, state)

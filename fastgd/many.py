@@ -262,7 +262,7 @@ def minimize_many(
     threads = usable(_check.integer(owner, "threads", threads, least=1))
     args = _rows_of_args(owner, checked_args(owner, args, compile), n_problems)
     tried = int(np.argmax(np.isfinite(X0).all(axis=1)))  # the first, or the first that can be
-    objective = prepare(owner, fun, jac, _own(args, tried), X0[tried].copy(), compile, forgiving=True)
+    objective = prepare(owner, fun, jac, _own(args, tried), X0[tried].copy(), compile, forgiving=True, start="X0")
     results = Results(
         x=np.clip(X0, *box) if bounds is not None else X0.copy(),
         fun=np.full(n_problems, np.nan),

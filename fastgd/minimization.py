@@ -31,6 +31,8 @@ class MinimizeResult:
         Steps.
     nfev : int
         Calls of the objective.
+    njev : int
+        Gradients, of which each costs several calls where it is made of differences.
     success : bool
         Whether the run converged.
     status : int
@@ -49,6 +51,7 @@ class MinimizeResult:
     jac: np.ndarray
     nit: int
     nfev: int
+    njev: int
     success: bool
     status: int
     message: str
@@ -117,7 +120,8 @@ def minimize(
         The range of each variable, None for none. Every step, and x0, is projected into it.
     callback : callable, optional
         ``callback(progress)``, called between compiled chunks of about 40 ms (and at the end; of plain Python after
-        every step) with `step`, `nfev`, `fun`, `x`, `lr`. It ends the run by raising StopIteration.
+        every step) with `step`, `nfev`, the least value `fun` so far and its `x`, the last step's `lr`, `last_x` and
+        `last_fun`. It ends the run by raising StopIteration.
     record : bool
         Keep all points and values: `path`, `path_fun`.
     progress : bool
@@ -176,7 +180,7 @@ def minimize(
     args = checked_args(owner, args, compile)
     objective = prepare(owner, fun, jac, args, x, compile)
     with Interrupts() as interrupts:
-        run = DescentRun(objective, args, optimizer, lr, rules, box, x, record)
+        run = DescentRun(objective, args, optimizer, lr, rules, box, x, record, tells=callback is not None)
         with bar(progress, rules.max_steps, "step") as shown:
             status = run.until_over(interrupts, callback, shown)
     message = _what_happened(status, run)
@@ -189,6 +193,7 @@ def minimize(
         jac=run.points.best_grads,
         nit=run.nit,
         nfev=run.position.nfev * objective.calls,
+        njev=run.position.nfev,
         success=status <= STEP,
         status=status,
         message=message,

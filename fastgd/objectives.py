@@ -1,5 +1,6 @@
 """The forms in which an objective may be given, made into one; and a model's full batch as an objective."""
 
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -97,17 +98,17 @@ class _ObjectiveRaisedError(Exception):
     """An exception of the objective's own."""
 
 
-def prepare(owner, fun, jac, args, x, compiled, forgiving=False):
+def prepare(owner, fun, jac, args, x, compiled, forgiving=False, start="x0"):
     """Make an objective of what the user gave, tried at x: its errors are raised here, in plain words.
 
-    One that raises there does so here, unless `forgiving`.
+    One that raises there does so here, unless `forgiving`. The user's name for x is `start`.
     """
     if isinstance(fun, tuple) or (isinstance(fun, type) and issubclass(fun, tuple)):
         kernels = kernels_for(f"{owner}: fun", ObjectiveKernels, fun)
         if args or jac is not None:
             given = "args" if args else "jac"
             raise TypeError(f"{owner}: a registered objective takes no {given}, got {given}={args or jac!r}")
-        _require_length(owner, fun, x)
+        _require_length(owner, fun, x, start)
         _try_or_forgive(owner, lambda x, grads: kernels.value_and_grad(fun, x, grads), None, (), x, forgiving, True)
         return Objective(fun, True, 1)
     if not callable(fun):
@@ -125,7 +126,7 @@ def prepare(owner, fun, jac, args, x, compiled, forgiving=False):
             _compile(owner, "jac", jac, (x, *args))
     _try_or_forgive(owner, fun, jac, args, x, forgiving, compiled)
     if not compiled:
-        fun = _apart(fun, _with_item if jac is True else _item)
+        fun = _apart(fun, functools.partial(_with_item if jac is True else _item, owner))
         jac = _apart(jac, np.asarray) if callable(jac) else jac
     form = _form(fun, jac, compiled)
     return Objective(form, compiled, _calls(jac, x.size))
@@ -136,13 +137,17 @@ def _apart(function, read):
     return lambda x, *rest: read(function(x.copy(), *rest))
 
 
-def _item(value):
+def _item(owner, value):
     """A number, which other libraries return as an array of one element."""
-    return value if isinstance(value, float) else np.asarray(value).item()
+    if isinstance(value, float):
+        return value
+    if not _holds_number(value):
+        raise TypeError(f"{owner}: fun must return a real number, got {_kind(value)}; {FORMS}")
+    return np.asarray(value).item()
 
 
-def _with_item(pair):
-    return _item(pair[0]), pair[1]
+def _with_item(owner, pair):
+    return _item(owner, pair[0]), pair[1]
 
 
 def _try_or_forgive(owner, fun, jac, args, x, forgiving, compiled):
@@ -182,26 +187,28 @@ def checked_args(owner, args, compiled):
 
 
 def _in_known_dtypes(value):
-    """A value of args: float16 arrays in float32, byte-swapped ones in the machine's order, in plain tuples too."""
+    """A value of args: float16 in float32, byte-swapped arrays in the machine's order, in plain tuples too."""
     if type(value) is tuple:
         return tuple(map(_in_known_dtypes, value))
+    if isinstance(value, np.float16):
+        return np.float32(value)
     if not isinstance(value, np.ndarray):
         return value
     native = value.dtype.newbyteorder("=")
     return value.astype(np.float32 if native == np.float16 else native, copy=False)
 
 
-def _require_length(owner, objective, x):
+def _require_length(owner, objective, x, start):
     """Of the objectives that hold data: raise where x is not as long as they ask for."""
     if isinstance(objective, MeanLoss):
         kernels = kernels_for(f"{owner}: model", ModelKernels, objective.model)
-        _check.parameters(owner, objective.model, kernels.n_params.py_func(objective.model), x, name="x0")
+        _check.parameters(owner, objective.model, kernels.n_params.py_func(objective.model), x, name=start)
         _check.data(f"{owner}: MeanLoss", objective.X, objective.y)
         require_finite(f"{owner}: MeanLoss", "X", objective.X)
         require_finite(f"{owner}: MeanLoss", "y", objective.y)
         if not objective.X.dtype == objective.y.dtype == x.dtype:
             raise TypeError(
-                f"{owner}: x0 must be of the dtype of MeanLoss's X and y, got {x.dtype}, {objective.X.dtype} and "
+                f"{owner}: {start} must be of the dtype of MeanLoss's X and y, got {x.dtype}, {objective.X.dtype} and "
                 f"{objective.y.dtype}"
             )
         _check.suitable(f"{owner}: MeanLoss", kernels, objective.model, X=objective.X, y=objective.y)
@@ -269,11 +276,12 @@ def _compiled(owner, name, function):
 
 
 def _compile(owner, name, function, arguments):
-    """Compile a function for these arguments, or say in plain words that Numba cannot."""
+    """Compile a function for these arguments, or say in plain words that Numba cannot, or that it may return None."""
     try:
         # As a call in compiled code is: with defaults, *args, and conversions where no more may be compiled.
         kinds = tuple(map(typeof, arguments))
-        if types.Dispatcher(function).get_call_type(function.typingctx, kinds, {}) is None:
+        called = types.Dispatcher(function).get_call_type(function.typingctx, kinds, {})
+        if called is None:
             raise TypeError(f"it is compiled for {function.nopython_signatures} only")
     except Exception as error:  # of what Numba does not support, not all errors are NumbaError
         lines = [line.strip() for line in str(error).splitlines()]
@@ -282,6 +290,8 @@ def _compile(owner, name, function, arguments):
             f"{owner}: {name} could not be compiled by Numba for x of {arguments[0].dtype} and these args ({reason}); "
             f"write what it supports, or compile=False to run plain Python as it is; {FORMS}"
         ) from error
+    if isinstance(called.return_type, types.Optional):
+        raise TypeError(f"{owner}: {name} must return a value wherever it ends, got {called.return_type}; {FORMS}")
 
 
 def _form(fun, jac, compiled):

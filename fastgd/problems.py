@@ -31,7 +31,7 @@ class Facts(NamedTuple):
 
     description: str
     minima: np.ndarray  # (k, n): the points of least value; empty where there is none
-    value: float  # the least value; -inf where there is none
+    value: float  # the least value, or what the values come near where there is no minimum (-inf: of a saddle)
     start: np.ndarray  # (n,): where the literature begins, or a point that is worth beginning at
     bounds: np.ndarray  # (2,): each variable's range, in which it is usually looked at
     sharpness: float  # the largest eigenvalue of the Hessian at the first minimum (the saddle's: at the saddle)
@@ -210,8 +210,8 @@ def rosenbrock_facts(problem, n):
         return _known(problem, words, np.empty((0, n)), math.nan, start, (-2, 2))
     x = np.array([a, a * a]) if n == 2 else np.ones(n)
     eigenvalues = np.linalg.eigvalsh(_rosenbrock_hessian(problem, x))
-    second = _second_minimum(problem, n) if n >= 4 and b > 1 else x
-    if second[0] < 0:  # not of four variables between walls that are not steep
+    second = _second_minimum(problem, n) if n >= 4 and b > 1 else None
+    if second is not None and second[0] < 0:  # not of four variables between walls that are not steep
         words += f"; a second, local minimum near ({second[0]:.2f}, {second[1]:.2f}, ..., {second[-1]:.2f})"
     return _known(problem, words, [x], 0, start, (-2, 2), eigenvalues[-1], eigenvalues[0])
 
@@ -347,7 +347,7 @@ _add(Booth, booth, booth_facts)
 
 
 class Saddle(NamedTuple):
-    """The saddle: f(x) = x₁² - x₂² + x₃² - ..., which is stationary at 0 and has no minimum.
+    """The saddle: f(x) = x₁² - x₂² + x₃² - ..., which is stationary at 0 and, from two variables on, has no minimum.
 
     From a start with x₂ = 0 gradient descent ends on the saddle; a small x₂ grows by 1 + 2·lr a step, and away it goes.
 
@@ -372,9 +372,11 @@ def saddle(problem, x, grads):
 
 
 def saddle_facts(problem, n):
+    if n == 1:
+        return _known(problem, "in one variable the parabola x²", [[0]], 0, [1], (-2, 2), 2, 2)
     words = "stationary at 0, up along x₁, down along x₂ without end"
     start = np.where(np.arange(n) % 2 == 0, 1.0, 1e-6)
-    return _known(problem, words, np.empty((0, n)), -math.inf if n > 1 else 0, start, (-2, 2), 2, -2 if n > 1 else 2)
+    return _known(problem, words, np.empty((0, n)), -math.inf, start, (-2, 2), 2, -2)
 
 
 _add(Saddle, saddle, saddle_facts)
@@ -541,12 +543,15 @@ def logistic_regression_facts(problem, n):
     """The minimum by Newton's method, there being no closed form; none where there is none."""
     n = problem.X.shape[1]
     words = "convex, with l2 > 0 strictly; the curvature is largest near w = 0 and at most ‖X‖²/(4·rows) + l2"
-    w = _logistic_minimum(problem)
+    w, least = _logistic_minimum(problem)
     if w is None:
-        return _known(problem, words, np.empty((0, n)), math.nan, np.zeros(n), (-5, 5))
+        words += "; the classes can be separated, and the weights grow without end"
+        return _known(problem, words, np.empty((0, n)), least, np.zeros(n), (-5, 5))
     value, _, hessian = _logistic_derivatives(problem.X, problem.y, problem.l2, w)
-    eigenvalues = np.linalg.eigvalsh(hessian)
-    return _known(problem, words, [w], value, np.zeros(n), (-5, 5), eigenvalues[-1], eigenvalues[0])
+    lowest, *_, highest = np.linalg.eigvalsh(hessian) if n > 1 else 2 * [hessian[0, 0]]
+    if lowest <= 1e-12 * highest:
+        lowest, words = 0, f"{words}; flat along a direction: one of many minima is given"
+    return _known(problem, words, [w], value, np.zeros(n), (-5, 5), highest, lowest)
 
 
 def _logistic_derivatives(X, y, l2, w):
@@ -560,22 +565,32 @@ def _logistic_derivatives(X, y, l2, w):
 
 
 def _logistic_minimum(problem):
-    """Newton's method on columns of mean square 1, with steps that are halved until the value falls."""
+    """Newton's method on columns of mean square 1, with steps that are halved until the value falls.
+
+    Returns the weights and the value; without a minimum None, and what the values come near. Without a penalty, and
+    with columns that are sums of others, there is a line of minima or more: it looks among sums of rows only.
+    """
     scale = np.sqrt(np.mean(problem.X**2, axis=0))
     scale[scale == 0] = 1
-    X, y, l2 = problem.X / scale, problem.y, problem.l2 / scale**2
-    v = np.zeros_like(scale)
+    X, y, l2, basis = problem.X / scale, problem.y, problem.l2 / scale**2, np.eye(scale.size)
+    if problem.l2 == 0:
+        _, sizes, rows = np.linalg.svd(X, full_matrices=False)
+        basis = rows[sizes > 1e-10 * max(1.0, sizes[0])].T
+        X, l2 = X @ basis, np.zeros(basis.shape[1])
+    v = np.zeros(X.shape[1])
     for _ in range(200):
         value, gradient, hessian = _logistic_derivatives(X, y, l2, v)
-        if problem.l2 == 0 and np.linalg.eigvalsh(hessian)[0] <= 1e-12:  # flat, or the weights grow for ever
-            return None
+        if v.size == 0:
+            return scale * 0, value
+        if problem.l2 == 0 and np.linalg.eigvalsh(hessian)[0] <= 1e-12:  # the weights grow for ever
+            return None, 0.0 if ((2 * y - 1) * (X @ v) > 0).all() else value
         step = np.linalg.solve(hessian, gradient)
         if abs(step).max() <= 1e-9 * max(1.0, abs(v).max()):
-            return (v - step) / scale  # of which the error is the square
+            return basis @ (v - step) / scale, value  # of which the error is the square
         while not _logistic_derivatives(X, y, l2, v - step)[0] < value and abs(step).max() > 1e-12:
             step /= 2
         v = v - step
-    return None
+    return None, math.nan
 
 
 def _float64(ndim):

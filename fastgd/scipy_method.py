@@ -14,9 +14,9 @@ def scipy_method(optimizer=Adam(), lr=1e-2):
 
     Compiled functions (`fun` and `jac` both) run in compiled code, others as the Python that they are. Without `jac`
     forward differences are taken, as SciPy's own methods do. Of SciPy's arguments it takes `args`, `jac`, `bounds`,
-    `tol` (as gtol) and `callback`, which is called as SciPy does (after every step of Python functions, and between
-    chunks of about 40 ms of compiled ones); `options` may have `gtol`, `ftol`, `xtol` and `maxiter`, with the defaults
-    of `minimize`, and `disp`: whether to print how the run ended.
+    `tol` (as gtol) and `callback`, which is called as SciPy does, with the point that a step has led to (after every
+    step of Python functions, and between chunks of about 40 ms of compiled ones); `options` may have `gtol`, `ftol`,
+    `xtol` and `maxiter`, with the defaults of `minimize`, and `disp`: whether to print how the run ended.
 
     Parameters
     ----------
@@ -64,14 +64,24 @@ def scipy_method(optimizer=Adam(), lr=1e-2):
         )  # fmt: skip
         if shown:
             print(f"{result.message}\n  value: {result.fun:g}\n  steps: {result.nit}\n  evaluations: {result.nfev}")
-        names = ("x", "fun", "jac", "nit", "nfev", "success", "status", "message")
-        return OptimizeResult({name: getattr(result, name) for name in names} | {"njev": result.nfev})
+        names = ("x", "fun", "jac", "nit", "nfev", "njev", "success", "status", "message")
+        return OptimizeResult({name: getattr(result, name) for name in names})
 
     return method
 
 
 def _scipys(callback, result_class):
-    """A callback of SciPy's, as one of `minimize`'s."""
-    if set(inspect.signature(callback).parameters) == {"intermediate_result"}:
-        return lambda progress: callback(intermediate_result=result_class(x=progress.x, fun=progress.fun))
-    return lambda progress: callback(progress.x)
+    """A callback of SciPy's, as one of `minimize`'s: it hears of steps alone, not of the start or a shortened step."""
+    takes_result = set(inspect.signature(callback).parameters) == {"intermediate_result"}
+    heard = 0
+
+    def tell(progress):
+        nonlocal heard
+        if progress.step > heard:
+            heard = progress.step
+            if takes_result:
+                callback(intermediate_result=result_class(x=progress.last_x, fun=progress.last_fun))
+            else:
+                callback(progress.last_x)
+
+    return tell

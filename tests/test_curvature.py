@@ -92,6 +92,11 @@ def test_variables_of_different_scale():
     assert found.sharpness == pytest.approx(1, rel=1e-3)
 
 
+def jump(x, grad):
+    grad[:] = 1e305 * np.sign(x[0])
+    return 0.0
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -103,7 +108,7 @@ def test_variables_of_different_scale():
         (lambda: sharpness(Booth(), [0, 0], probes=-1), ValueError, "probes must be"),
         (lambda: sharpness(lambda x: 0.0, [0, 0]), TypeError, r"fun is called as fun\(x, grad\)"),
         (lambda: sharpness(lambda x, g: np.nan, [1.0]), ValueError, "value and gradient near `at` must be finite"),
-        (lambda: sharpness(lambda x, g: g.fill(1e305 * np.sign(x[0])) or 0.0, [0]), ValueError, "the curvature near `"),
+        (lambda: sharpness(jump, [0.0]), ValueError, "the curvature near `at` must be finite, got .*inf"),
         (lambda: sharpness(Bowl(), [1e308, 1e308]), ValueError, "value and gradient near `at` must be finite"),
     ],
 )

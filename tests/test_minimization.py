@@ -189,7 +189,7 @@ def test_args_in_other_dtypes(dtype):
     def nested(x, grad, held):
         return ellipse(x, grad, 10.0, held[0])
 
-    assert fastgd.gradient_descent(ellipse, [0, 0], SGD(), 0.04, 500, 1e-6, (10.0, centre)).success
+    assert fastgd.gradient_descent(ellipse, [0, 0], SGD(), 0.04, 500, 1e-6, (np.float16(10), centre)).success
     assert minimize(nested, [0, 0], optimizer=SGD(), lr=0.04, args=((centre,),)).success
     many = fastgd.minimize_many(ellipse, np.zeros((1, 2)), optimizer=SGD(), lr=0.04, args=(10.0, centre[None]))
     np.testing.assert_allclose(many.x[0], CENTRE, atol=1e-6)
@@ -438,6 +438,8 @@ def test_numbers_of_steps_in_compiled_code():
     assert run(np.uint64(3)) == run(3) == 3
     with pytest.raises(TypingError, match="gradient_descent: max_steps must be an integer, got float64"):
         run(3.5)
+    with pytest.raises(TypingError, match="gradient_descent: x0 must be float32 or float64 in compiled code"):
+        numba.njit(lambda x: fastgd.gradient_descent(Bowl(), x, SGD(), 0.1, 3, 0.0))(np.ones(2, np.float16))
 
 
 def test_data_that_are_not_finite_are_named():
@@ -571,6 +573,8 @@ def test_a_model_s_full_batch():
         fastgd.MeanLoss(fastgd.Neuron(2), X, y[:59])
     with pytest.raises(TypeError, match="x0 must be of the dtype of MeanLoss's X and y"):
         minimize(objective, np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match="minimize_many: X0 must have 3 elements"):
+        fastgd.minimize_many(objective, np.zeros((4, 2)))
 
 
 # Callback, progress, Ctrl-C.
@@ -739,6 +743,32 @@ def test_objectives_that_numba_does_not_take():
 
     with pytest.raises(ValueError, match="wrote beyond grad"):
         minimize(beyond, [1.0])
+
+
+def sometimes_none(x, grad):
+    grad[:] = 2 * x
+    return x[0] ** 2 if x[0] > 0.5 else None
+
+
+def test_objectives_that_may_return_none():
+    with pytest.raises(TypeError, match=r"minimize: fun must return a value wherever it ends, got .*float64"):
+        minimize(sometimes_none, [1.0])
+    with pytest.raises(TypeError, match="minimize: fun must return a real number, got NoneType"):
+        in_python(sometimes_none, [1.0], lr=0.1)
+
+
+def test_nan_of_a_function_that_promises_none_is_seen():
+    @numba.njit(fastmath=True)
+    def root(x, grad):
+        grad[0] = 1.0
+        return math.sqrt(x[0])
+
+    options = {"optimizer": SGD(), "lr": 0.3, "max_steps": 20}
+    with pytest.warns(RuntimeWarning, match="at step 4 the value was nan"):
+        result = minimize(root, [1.0], **options)
+    assert (result.status, result.nit) == (4, 4)
+    assert fastgd.minimize_many(root, [[1.0]], **options).status == 4
+    assert numba.njit(lambda x: fastgd.gradient_descent(root, x, SGD(), 0.3, 20, 1e-6))(np.ones(1)).status == 4
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,26 @@ def test_logistic_regression_without_a_minimum():
     X = np.array([[1.0], [2.0], [-1.0]])
     separable = problems.LogisticRegression(X, np.array([1.0, 1.0, 0.0]), l2=0.0)
     assert problems.facts(separable).minima.size == 0
-    assert np.isnan(problems.facts(separable).value)
+    assert problems.facts(separable).value == 0
+    assert problems.facts(separable).description.endswith("the weights grow without end")
+    in_part = problems.LogisticRegression(np.array([[1.0], [0.0], [0.0]]), np.array([1.0, 1.0, 0.0]), l2=0.0)
+    assert problems.facts(in_part).minima.size == 0
+    assert problems.facts(in_part).value == pytest.approx(2 / 3 * np.log(2))  # what the rows of zeros leave
+
+
+def test_logistic_regression_with_columns_that_are_sums_of_others():
+    X, y = table()
+    X = np.column_stack([X, X.sum(axis=1), np.zeros(len(X))])
+    problem, n = problems.LogisticRegression(X, y, l2=0.0), X.shape[1]
+    facts, grads = problems.facts(problem, n), np.empty(n)
+    assert facts.value == pytest.approx(problems.facts(problems.LogisticRegression(*table(), l2=0.0)).value)
+    assert value(problem, facts.minima[0]) == pytest.approx(facts.value)
+    fastgd.value_and_grad(problem, facts.minima[0], grads)
+    np.testing.assert_allclose(grads, 0, atol=1e-12)
+    assert facts.flatness == 0
+    assert facts.description.endswith("one of many minima is given")
+    nothing = problems.facts(problems.LogisticRegression(np.zeros((3, 2)), np.array([1.0, 1.0, 0.0]), l2=0.0))
+    assert (nothing.minima.tolist(), nothing.value) == ([[0, 0]], pytest.approx(np.log(2)))
 
 
 @pytest.mark.parametrize(
@@ -161,5 +180,7 @@ def test_the_gallery_is_found_in_compiled_code_at_its_first_use(python):
 
 
 def test_what_a_textbook_says_is_of_the_problem_at_hand():
+    assert "second" not in problems.facts(problems.Rosenbrock(a=-1.0), 2).description
+    assert problems.facts(problems.Saddle(), 1).minima.tolist() == [[0]]
     assert "from 1 to 30:" in problems.facts(problems.IllConditioned(30.0), 2).description
     assert problems.facts(problems.IllConditioned(30.0), 1).description == "convex, of curvature 30"

@@ -33,7 +33,8 @@ def test_forms(jac):
     assert (result.success, result.status) == (True, 0)
     np.testing.assert_allclose(result.x, CENTRE, atol=1e-5)
     assert result.message.startswith("converged")
-    assert result.nfev >= result.nit + 1
+    assert result.njev == result.nit + 1
+    assert result.nfev == result.njev * (3 if jac is None else 1)
 
 
 def test_options_bounds_and_callback():
@@ -42,7 +43,8 @@ def test_options_bounds_and_callback():
         value, [0.0, 0.0], jac=slope, method=METHOD, options={"maxiter": 5}, callback=lambda x: points.append(x)
     )
     assert (result.nit, result.status, result.success) == (5, 3, False)
-    assert len(points) == 6
+    points_after_steps = [[1 - 0.92**k, 2 * (1 - 0.2**k)] for k in range(1, 6)]  # rates of 0.04, curvatures 2 and 20
+    np.testing.assert_allclose(points, points_after_steps)
     kept = []
 
     def callback(intermediate_result):
@@ -68,6 +70,25 @@ def test_compiled_functions():
     result = optimize.minimize(f, [0.0, 1.0], jac=g, method=METHOD)
     assert result.success
     np.testing.assert_allclose(result.x, [1, 0], atol=1e-6)
+
+
+def test_callback_hears_of_the_last_point_which_need_not_be_the_best():
+    points, accepted = [], []
+    method = scipy_method(SGD(), lr=0.11)  # beyond the stable limit of 2/20
+    optimize.minimize(
+        value, [0.0, 0.0], jac=slope, method=method, options={"maxiter": 4}, callback=lambda x: points.append(x[1])
+    )
+    np.testing.assert_allclose(points, [2 * (1 - (-1.2) ** k) for k in range(1, 5)])
+    search = scipy_method(SGD(), lr=fastgd.Armijo(lr=1.0))
+    result = optimize.minimize(
+        value,
+        [0.0, 0.0],
+        jac=slope,
+        method=search,
+        callback=lambda intermediate_result: accepted.append(intermediate_result),
+    )
+    assert len(accepted) == result.nit < result.njev - 1
+    assert [found.fun for found in accepted] == [value(found.x) for found in accepted]
 
 
 def test_errors():
