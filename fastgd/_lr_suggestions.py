@@ -57,12 +57,19 @@ def stable_limit(lrs, losses, optimizer):
     """The largest stable rate, by how fast the loss grew at the end of a run without noise; infinite where unknown.
 
     On a bowl the error of the steepest direction is multiplied by -q a step when it alone is left, and the loss by q².
+    If only the last loss rose, that direction's part is what is left of the losses' changes when those along the other
+    directions, in proportion to the rate, are taken out.
     """
     before, last = losses[-2:]
-    floor = losses.min() if losses.min() < before else 0.0
-    if not floor < before < last:
+    floor = losses.min()
+    if floor < before:
+        parts = before - floor, last - floor
+    else:
+        falls = np.diff(losses[-4:])
+        parts = falls[1:] - falls[:-1] * lrs[-1] / lrs[-2]
+    if not (before < last and 0 < parts[0] < parts[1]):
         return np.inf
-    q = np.sqrt((last - floor) / (before - floor))
+    q = np.sqrt(parts[1] / parts[0])
     share = rate_times_curvature(optimizer) / rate_times_curvature(optimizer, q)
     return np.inf if np.isnan(share) else min(share, 1.0) * lrs[-2]  # whose step led to the last loss
 
@@ -175,11 +182,6 @@ class _Fall:
         rise = steady[-w:].mean() - self.level
         self.rises = rise > max(_SURE * self.noise, _ROUNDING * abs(self.level))
 
-        # The slope of an average wavers at its beginning, and may be steepest there by chance: rules that look at
-        # slopes begin where the means come through the middle of their fall for good.
-        middle = (self.level + means[bottom]) / 2
-        self.middle = int(np.flatnonzero(means[:bottom] >= middle).max(initial=0))
-
         # Where it begins and ends, on the curve. Unless the losses shot up and took the average along, that goes on
         # falling long after they have come to a floor, or risen again to where they stay, as those of a saturated
         # sigmoid do: then the fall ends where they first are as low as they get.
@@ -192,7 +194,11 @@ class _Fall:
         self.is_clear &= bool(depth > 0)
         edge = max(_EDGE * depth, min(self.noise, depth / 3))
         self.top = int(np.argmax(np.where(before >= high - edge, np.arange(self.bottom), 0)))
-        self.middle = max(self.middle, self.top)
+
+        # The slope of an average wavers at its beginning, and may be steepest there by chance: rules that look at
+        # slopes begin where the means come through the middle of their fall for good.
+        middle = np.flatnonzero(means[:begin] >= (self.level + means[bottom]) / 2).max(initial=0)
+        self.middle = min(max(int(middle), self.top), self.bottom - 1)
 
     def _slopes(self):
         """The slope at each point against the logarithm of the rate: of the straight line through those around it."""
@@ -223,7 +229,7 @@ class _Fall:
     def valley(self):
         """The middle of the longest fall."""
         last, length = longest_decrease(self.curve[: self.bottom + 1])
-        first = min(max(last + 1 - length, self.top), last)
+        first = min(max(last + 1 - length, self.top), last)  # where it began, but for the places that it leaves out
         low, high = self.lrs[first], self.lrs[last]
         return Suggestion(float(self.lrs[(first + last) // 2]), f"the middle of the fall from {low:.3g} to {high:.3g}")
 

@@ -601,3 +601,26 @@ def test_no_rate_beyond_the_limit_of_a_direction_that_had_settled(optimizer):
 @pytest.mark.parametrize("method", METHODS)
 def test_losses_of_any_size(method, unit):
     assert ask(method, fall() * unit).lr == pytest.approx(ask(method, fall()).lr, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_rate_beyond_the_limit_where_the_last_loss_alone_rose(dtype):
+    """The bias has settled to rounding, and the finder ends as its error comes back."""
+    rng = np.random.default_rng(1)
+    X = 0.01 * rng.normal(size=(600, 4))
+    y = 1e5 * X @ rng.normal(size=4) + 100 * rng.normal(size=600)
+    options = {"optimizer": SGD, "batch_size": None}
+    for end in np.geomspace(6, 12, 12):
+        found = fastgd.lr_find(fastgd.Neuron(4, "identity"), X.astype(dtype), y.astype(dtype), end=end, **options)
+        if found.losses[-1] > found.losses[-2]:
+            assert all(found.suggestion(method).lr is None or found.suggestion(method).lr < 1 for method in METHODS)
+
+
+def test_a_fall_that_ends_before_the_losses_are_least():
+    rng = np.random.default_rng(255)
+    X = rng.normal(size=(600, 4))
+    y = (X @ rng.normal(size=4) > 0).astype(float)
+    found = fastgd.lr_find(fastgd.Neuron(4), X, y, optimizer=SGD, batch_size=1, seed=255, end=1e4)
+    for method in METHODS:
+        lr, reason = found.suggestion(method)
+        assert 0.1 < lr < 100, reason
