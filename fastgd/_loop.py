@@ -21,11 +21,13 @@ from fastgd.verbs import clip, descend_rows, descends_rows
 RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
 SINGLE_ROWS = 128  # in a group that the model descends by itself
 FILLED_AT_ONCE = 1 << 20  # places of an epoch's order: some milliseconds
+FIRST_ROWS = 256  # by which it is told what a run begins with, where a batch has fewer
 
 # Places in `at`: completed epochs and steps, the first row of the batch under way, how many of its rows are
 # summed up; since the epoch's beginning: steps that were done, clipped, skipped, and pairs of successive ones;
-# how many places of the epoch's order are filled.
-EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS, FILLED = range(9)
+# how many places of the epoch's order are filled; whether the beginning has been looked at.
+EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS, FILLED, BEGUN = range(10)
+N_COUNTS = BEGUN + 1
 # Places in `sums`: loss and weight of the batch under way; of the epoch's batches so far: loss, weight, gradient
 # norms, cosines between successive gradients; the norm of the last gradient; then room for what single rows
 # add up to, and for their losses.
@@ -67,7 +69,9 @@ class Position(NamedTuple):
     previous: np.ndarray  # (n_params,): the gradient of the step before
     totals: np.ndarray  # (n_params,) float64: the sums of a batch's blocks
     losses: np.ndarray  # float64: the mean loss of each step from the first on, as far as there is room; NaN for none
-    first: np.ndarray  # float64: the mean loss of the first batch, the norm of its gradient and its rate; NaN for none
+    # float64: of the first batch, or more rows if it has few, before any step: the mean loss, the norm of its gradient;
+    # and the first rate. NaN if not finite.
+    first: np.ndarray
 
 
 class Limits(NamedTuple):
@@ -108,15 +112,13 @@ def train(
             break
         # Single rows, all but an epoch's last, where the model has a shorter way to go. In groups that begin at fixed
         # places, wherever chunks end: the first product of a group is rounded otherwise than those looked ahead for.
-        if singly and done == 0:
+        if singly and done == 0 and at[BEGUN]:
             size = min(SINGLE_ROWS, n_rows - 1 - low)
             if plan.order == BLOCK_SHUFFLED:
                 size = min(size, at[FILLED] - low)
             if not constant and step > first_step and step + size > first_step + rates.size:
                 break  # for the rates of the whole group
             size = min(size, last_step - step)
-            if step == 0:
-                size = min(size, 1)  # what it was like is noted
             if size > 0:
                 # One by one, rows in order come by themselves as fast as they are needed: asked for, they took 50 ns
                 # instead of 40 (float64, 30 columns, a sigmoid). Scattered ones come in half the time (float32).
@@ -132,8 +134,6 @@ def train(
                 done_singly = descend_rows(
                     model, optimizer, following_rates, params, X, y, rows, scratch, previous, row_totals
                 )
-                if step == 0 and done_singly > 0:
-                    first[0], first[1], first[2] = row_totals[0], row_totals[1], following_rates[0]
                 sums[LOSS] += row_totals[0]
                 sums[WEIGHT] += done_singly
                 sums[NORM] += row_totals[1]
@@ -147,6 +147,10 @@ def train(
                 if done_singly == size:
                     continue  # else the next row is one that the common way has to stop at
         high = min(low + plan.batch_size, n_rows)
+        if not at[BEGUN]:
+            settled_rows = n_rows if plan.order == SEQUENTIAL else at[FILLED]
+            high = max(high, min(low + FIRST_ROWS, low + plan.block, settled_rows))
+        looks_around = high - low > plan.batch_size  # the step is still to be done then
         lr = rates[0 if constant else step - first_step]
 
         # The sums over the batch, a block at a time.
@@ -160,7 +164,7 @@ def train(
                 for j in range(grads.size):
                     totals[j] += grads[j]
             done += stop - start
-            budget -= stop - start
+            budget -= 0 if looks_around else stop - start
         if low + done < high:
             break
         if in_blocks:
@@ -181,6 +185,17 @@ def train(
             status = NONFINITE_PARAMS
             break
         usable = length + abs(loss) < np.inf
+        if not at[BEGUN]:
+            at[BEGUN] = 1
+            if usable and scale > 0:
+                first[0], first[1], first[2] = loss * scale, length, lr
+            if looks_around:
+                for j in range(grads.size):
+                    previous[j] = 0
+                sums[BATCH_LOSS] = 0
+                sums[BATCH_WEIGHT] = 0
+                done = 0
+                continue
         if not usable and not plan.skip_nonfinite:
             status = NONFINITE_GRADIENT
             break
@@ -189,8 +204,6 @@ def train(
         if usable:
             if step < losses.size and scale > 0:
                 losses[step] = loss * scale
-            if step == 0 and scale > 0:
-                first[0], first[1], first[2] = loss * scale, length, lr
             sums[LOSS] += loss
             sums[WEIGHT] += total_weight
             sums[NORM] += length

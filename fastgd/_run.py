@@ -24,7 +24,7 @@ _NO_LIMIT = 1 << 62
 
 
 class FirstStep(NamedTuple):
-    """What the first batch was like, before any step; NaN where it had no weight or was left out."""
+    """What the first rows were like, before any step; NaN where they had no weight or were not finite."""
 
     loss: float  # mean
     norm: float  # of its gradient
@@ -62,7 +62,7 @@ class Run:
         self.scratch = [make_scratch(model, params) for _ in range(threads)]
         self.grads = np.empty_like(params)
         self.position = Position(
-            np.zeros(9, np.int64), np.zeros(_loop.N_SUMS), np.zeros_like(params), np.zeros(params.size),
+            np.zeros(_loop.N_COUNTS, np.int64), np.zeros(_loop.N_SUMS), np.zeros_like(params), np.zeros(params.size),
             np.full(recorded_steps, np.nan), np.full(3, np.nan),
         )  # fmt: skip
         self._rows_of_history, self._n_rows_of_history = np.empty((0, len(_loop.HISTORY))), 0
@@ -106,7 +106,7 @@ class Run:
 
     @property
     def first_step(self):
-        """What is known of the first batch."""
+        """What is known of the first rows."""
         return FirstStep(*map(float, self.position.first))
 
     def advance(self, seconds, last_epoch):

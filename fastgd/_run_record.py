@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastgd import _check
+from fastgd._loop import FIRST_ROWS
 from fastgd.batches import SEQUENTIAL
-from fastgd.losses import BINARY_CROSS_ENTROPY
 from fastgd.minimization import MinimizeResult
-from fastgd.models import Neuron
 from fastgd.optimizers import (
     ASGD,
     SGD,
@@ -28,9 +27,7 @@ from fastgd.optimizers import (
 )
 from fastgd.results import FitResult
 
-_ROWS_TO_TELL = 64  # in a first batch: its loss is what the run's was. Of r fewer it may be √(64/r) times that,
-_LEAST_ROWS = 8  # and of fewer than these it tells nothing
-_LN2 = math.log(2)
+_ERRORS = 2  # standard errors of a mean of losses, which vary by their own size
 
 
 @dataclass
@@ -97,6 +94,8 @@ def record_of(owner, result):
         steps = columns["step"]
         run.steps = float(np.median(np.diff(steps))) if loss.size > 1 else float(steps[0])
         run.n_steps = steps[-1]
+        if run.steps == steps[0] == 1:  # the whole loss, before its step
+            run.before = loss[0]
     if isinstance(result, FitResult):
         plan, watch = result.checkpoint.plan, result.checkpoint.watch
         run.optimizer, run.n_params, run.n_steps = result.checkpoint.optimizer, result.params.size, result.n_steps
@@ -109,18 +108,13 @@ def record_of(owner, result):
 
 
 def _learn_of_the_start(run, result, clipped):
-    """What the first batch tells, before any step."""
-    first, rows, model = result.checkpoint.first, result.checkpoint.plan.batch_size, result.model
+    """What the first rows tell, before any step."""
+    first, n_rows = result.checkpoint.first, result.checkpoint.n_rows
+    rows = max(result.checkpoint.plan.batch_size, FIRST_ROWS)
     run.before = first.loss
-    if rows >= _LEAST_ROWS:
-        run.uncertainty = math.sqrt(max(1, _ROWS_TO_TELL / rows))
-        if first.loss > 0 and not clipped[:1].any():
-            run.promised = first.norm * _first_step_length(run.optimizer, first) / first.loss
-        return
-    # So few rows tell little; but where a neuron's output is 1/2, the cross-entropy of each is ln 2.
-    entropy = isinstance(model, Neuron) and model.loss == BINARY_CROSS_ENTROPY
-    if not (entropy and abs(first.loss - _LN2) < 0.5 * _LN2):
-        run.before = math.nan
+    run.uncertainty = 1 + _ERRORS / math.sqrt(rows) if rows < n_rows else 1.0
+    if first.loss > 0 and not clipped[:1].any():
+        run.promised = first.norm * _first_step_length(run.optimizer, first) / first.loss
 
 
 def _first_step_length(optimizer, first):

@@ -50,6 +50,10 @@ _RAISED, _FAR_BELOW = 2, 0.5
 # A step along the gradient promises to lower the loss L by lr·|g|² (one of a size that the rate sets, by lr·|g| at
 # least). On any bowl that lies above 0 it ends at L(1 - promised / 2L)² or higher: above L where that is more than 4L.
 _PROMISED = 4
+_AGREE = 0.1  # mean cosine of successive gradients, of batches that lead on downhill; at rest in noise it is negative
+_STEEP = 3  # times the first gradient: a run that began close to a minimum meets none so large
+_ONE_WAY = 0.9  # mean cosine, of full batches' gradients: a step of a curvature's length would have turned it
+_LEAST_TO_RAISE = 0.1  # promised by all steps together: fewer and shorter ones have not raised the loss
 
 
 @dataclass(frozen=True)
@@ -124,15 +128,16 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
        alternate.
     2. *just right*: the run ended since the gradient reached zero (*stuck* if it had moved nowhere by then).
     3. *too large: oscillating*: the mean cosine is below -0.6 and the gradient shrinks by less than 0.3 a step; or the
-       loss ended at more than half of what it was before any step (by the first batch of 8 rows or more of a `fit`, or
-       by a smaller one of a neuron under cross-entropy that begins near ln 2),
-       and steps raised it to more than twice that, or the first one was so long that on any bowl above 0 it must:
-       lr·|g|² above 4 times the loss. Or a path rose above its start by more than it fell in all, and came back.
+       loss ended at more than half of what it was before any step (of a `fit`, by the first batch or 256 rows; a bare
+       history of minibatch epochs does not tell), and steps raised it to more than twice that, or the first one was so
+       long that on any bowl above 0 it must: lr·|g|² above 4 times the loss. Or a path rose above its start by more
+       than it fell in all, and came back. Or nothing below is said of a run that ended above where it began.
        With noise of variance σ² in the gradient, plain descent comes to rest at a cosine of -lr·λ/2.
     4. *stuck*: the loss is flat from the start and |g|² is below a thousandth of it; *too small* where it is not. Or
        no batch has a gradient left, though the loss is not 0: long steps have saturated it.
     5. *too small*: between the third and the last quarter the loss fell by more than 2 % of its fall, and by more than
-       chance. `needed` follows an exponential through the means of three equal parts.
+       chance; or full batches' gradients still point one way and are as large as at first (the rate decayed too soon).
+       `needed` follows an exponential through the means of three equal parts.
     6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above a
        quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients, and
        on a path, the fluctuation of the loss has to tell.
@@ -164,7 +169,11 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
             f"the validation loss was least in {run.unit} {best + 1}: {run.val_loss[best]:.4g}; it ended at {end:.4g}",
         ]
     if sharpness is not None:
-        evidence = [*evidence, _against(owner, sharpness, run)]
+        value = sharpness.sharpness if isinstance(sharpness, Sharpness) else sharpness
+        value = _check.number(owner, "sharpness", value)
+        evidence = [*evidence, _against(value, run)]
+        if verdict == TOO_SMALL and run.lr > _stable_limit(value, run) / 3:
+            advice = [f"more {run.unit}s, or features of one scale: three times the rate is beyond the stable limit"]
     return Diagnosis(verdict, tuple(evidence), tuple(advice), needed, run.unit)
 
 
@@ -187,6 +196,9 @@ def _judge(run):
             f"the loss stays at {last:.4g}, yet no batch has a gradient left: the mean norm of the last epoch is "
             f"{run.norm[-1]:.3g}; steps of this size have saturated it"
         ]
+        return STUCK, said, ["a rate ten times smaller, from new parameters", *_OFF_A_PLATEAU], None
+    if run.true_norm and run.norm[-1] == 0 and _ended_above(run, loss[-1], 0.0):
+        said = [f"{_above(run, loss[-1])}, and there no gradient is left: steps of this size have saturated it"]
         return STUCK, said, ["a rate ten times smaller, from new parameters", *_OFF_A_PLATEAU], None
     if run.at_zero or run.norm[-1] == 0 or (not run.true_norm and run.slope == 0):
         nowhere = (run.n_steps <= 1 and loss.size == 1) or (run.true_norm and run.norm[0] == 0)
@@ -266,7 +278,8 @@ def _judge(run):
     # At rest in noise the gradients of single steps correlate by -lr·λ/2; while they lead downhill they agree.
     at_rest = run.steps == 1 and late < 0
     drop = third.mean() - fourth.mean()
-    if not at_rest and drop > max(_STILL_FALLS * fall, chance) and drop > 0:
+    raised = _ended_above(run, last, chance)
+    if not at_rest and not raised and drop > max(_STILL_FALLS * fall, chance) and drop > 0:
         needed = _needed(loss)
         said = [
             f"the loss still falls: by {drop:.3g} between the third and the last quarter, {100 * drop / fall:.0f} % of "
@@ -287,8 +300,17 @@ def _judge(run):
             "one step an epoch, of the full batch, has no noise: the rate makes the loss go up and down",
         ]
         return OSCILLATING, said, _SMALLER, None
-    if noise:
+    if noise and not (steadily and rises):
         return NOISY, noise, ["a larger batch, or a smaller rate, or one that decays (CosineAnnealing)"], None
+    if raised:
+        return (DIVERGED if rises and steadily and above else OSCILLATING), [_above(run, last)], _SMALLER, None
+    if run.true_norm and run.steps == 1 and late > _ONE_WAY and not shrank:
+        said = [
+            _went(first, last, run),
+            f"yet the gradient is nearly what it was at first ({known[-1]:.3g}, from {known[0]:.3g}) and points one "
+            f"way (mean cosine {late:.2f}): the steps have become too short",
+        ]
+        return TOO_SMALL, said, [*_LARGER, "a schedule that falls more slowly"], None
     return JUST_RIGHT, [_went(first, last, run) + ", and is flat in the last half"], [], None
 
 
@@ -296,6 +318,22 @@ _LARGER = ["a rate three to ten times as large"]
 _SMALLER = ["half the rate, or less"]
 _MUCH_SMALLER = ["a rate ten times smaller; or clip=ClipByNorm(1.0), or a warmup"]
 _OFF_A_PLATEAU = ["smaller initial parameters and features scaled to variance 1; a loss that does not saturate"]
+
+
+def _ended_above(run, last, chance):
+    """Whether steps that were long enough for it have raised the loss above what it was before them."""
+    if math.isnan(run.before):
+        return last > run.loss[0] + max(chance, _FLAT * abs(run.loss[0]))
+    if run.uncertainty > 1:  # of a part of the rows, which may have been the better ones
+        enough = not run.promised * run.n_steps < _LEAST_TO_RAISE
+        return enough and last > run.before + max(chance, (run.uncertainty - 1 + _FLAT) * abs(run.before))
+    was_steep = run.true_norm and run.norm.max() > _STEEP * run.norm[0]  # a saturated neuron may end as it began
+    return last > run.before + (0 if was_steep else max(chance, _FLAT * abs(run.before)))
+
+
+def _above(run, last):
+    began = run.loss[0] if math.isnan(run.before) else run.before
+    return f"the loss ended above where it began: at {last:.4g}, from {began:.4g} before any step"
 
 
 def _is_dead(run, last):
@@ -403,15 +441,25 @@ def _rises_steadily(loss):
     return levels.std() > 0.5 and np.corrcoef(t, levels)[0, 1] > 0.9
 
 
+def _is_convex(loss):
+    """Whether a record falls at each step, and by less and less."""
+    falls = -np.diff(loss)
+    return bool((falls > 0).all() and (np.diff(falls) < 0).all())
+
+
 def _uncertainty(run, a, b):
     """The standard error of the difference between the means of two parts, by the spread of four blocks of each.
 
-    Of short parts by the bends of the record, without its first quarter, where the fall itself bends.
+    Of short parts by the bends of the record, without its first quarter, where the fall itself bends; or, where
+    successive gradients agree, and lead on downhill, by third differences, which a smooth fall has hardly any of.
     """
     if a.size < 4:
-        bends = np.diff(run.loss[run.loss.size // 4 :], 2)
-        noiseless = run.unit == "step" or run.steps == 1  # whatever bends is the run's own
-        return 0.0 if noiseless or bends.size == 0 else math.sqrt(np.mean(bends**2) / 6 * 2 / a.size)
+        if run.unit == "step" or run.steps == 1:  # whatever bends is the run's own
+            return 0.0
+        late = _mean(run.cosine[-2 * a.size :])
+        leads_on = _is_convex(run.loss) if math.isnan(late) else late > _AGREE
+        bends = np.diff(run.loss[run.loss.size // 4 :], 3 if leads_on else 2)
+        return math.sqrt(np.mean(bends**2) / (20 if leads_on else 6) * 2 / a.size) if bends.size else 0.0
     blocks = [[block.mean() for block in np.array_split(part, 4)] for part in (a, b)]
     slope = np.arange(4) - 1.5
     spread = [np.var(v - np.mean(v) - slope * (slope @ v) / 5) * 4 / 2 for v in map(np.array, blocks)]
@@ -430,16 +478,20 @@ _LIMITS = {
 }
 
 
-def _against(owner, sharpness, run):
+def _stable_limit(curvature, run):
+    """The largest stable rate; NaN where it is not known."""
+    optimizer = SGD() if run.optimizer is None else run.optimizer
+    return rate_times_curvature(optimizer) / curvature if curvature > 0 else math.nan
+
+
+def _against(value, run):
     """Where the rate lies relative to the largest stable one."""
-    value = sharpness.sharpness if isinstance(sharpness, Sharpness) else sharpness
-    value = _check.number(owner, "sharpness", value)
     if value <= 0:
         return f"the largest curvature is {value:.4g}: where none is positive, no rate is the largest stable one"
     if not math.isfinite(run.lr):
         return f"plain descent is stable below 2/λ = {2 / value:.4g}; the record does not have the rate (give lr=)"
     optimizer = SGD() if run.optimizer is None else run.optimizer
-    limit = rate_times_curvature(optimizer) / value
+    limit = _stable_limit(value, run)
     if math.isnan(limit):
         return (
             f"the rate {run.lr:.4g} is {run.lr * value:.3g}/λ; plain descent's limit 2/λ does not hold for "

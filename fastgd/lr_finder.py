@@ -82,9 +82,10 @@ class LRFindResult:
         method : {"valley", "steepest", "minimum", "slide"}
             "steepest": where the slope against the logarithm of the rate is steepest. "minimum": a tenth of the rate of
             least loss. "valley": the middle, in the logarithm, of the last points of the fall, as many as the longest
-            decreasing subsequence has, without the first tenth of its depth. "slide": an interval of 15 % of the points slides from the lowest point to smaller rates
-            until the slopes at both of its ends are alike and it falls; its lower end is the rate. ("steepest" and
-            "slide" look from where the losses have come halfway down for good: before that the average wavers.)
+            decreasing subsequence has, without the first tenth of its depth. "slide": an interval of 15 % of the points
+            slides from the lowest point to smaller rates until the slopes at both of its ends are alike and it falls;
+            its lower end is the rate. ("steepest" and "slide" look from where the losses have come halfway down for
+            good: before that the average wavers.)
 
         Returns
         -------

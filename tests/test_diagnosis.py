@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+import fastgd
 from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, diagnose, fit, minimize, sweep
 from fastgd.diagnosis import VERDICTS
 from fastgd.problems import Bowl
@@ -202,6 +203,82 @@ def test_rows_one_by_one_at_rates_far_too_large(optimizer, batch_size):
         assert diagnose(run).verdict in (SWINGS, DIVERGED, NOISY)
     slow = fit(model, X, y, optimizer=SGD(), lr=1e-5, batch_size=batch_size, epochs=20, params=[9.0, 9, 9, 9, 0])
     assert diagnose(slow).verdict == SMALL
+
+
+@pytest.mark.parametrize("batch_size", [1, 32, 256, None])
+@pytest.mark.parametrize("loss", ["mse", "binary_cross_entropy"])
+@pytest.mark.parametrize("optimizer", [SGD(), Momentum(), Adam()], ids=["SGD", "Momentum", "Adam"])
+def test_what_ended_far_above_its_start_is_neither_right_nor_too_small(optimizer, loss, batch_size):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 5))
+    targets = {"coins": rng.random(600) < 0.5, "separable": X @ rng.normal(size=5) > 0, "rare": rng.random(600) < 0.05}
+    model, bad = Neuron(5, loss=loss), 0
+    for y in targets.values():
+        begins = fit(model, X, y, epochs=1, optimizer=SGD(), lr=0, batch_size=None).loss
+        for lr in np.geomspace(1e-3, 1e4, 8):
+            run = fit(model, X, y, optimizer=optimizer, lr=lr, batch_size=batch_size, epochs=15)
+            ends = fastgd.value_and_grad(model, run.params, X, y.astype(float), np.empty(6))
+            assert ends < 1.3 * begins or diagnose(run).verdict in (SWINGS, DIVERGED, STUCK, NOISY)
+            bad += ends >= 1.3 * begins
+    assert bad >= 2
+
+
+def test_features_that_saturate_the_neuron():
+    X = 10 * np.random.default_rng(0).normal(size=(600, 5)) + 30
+    y = X[:, 0] > 30
+    for optimizer, lr in [(SGD(), 10.0), (Momentum(), 4.64), (fastgd.RMSProp(), 0.0464)]:
+        run = fit(Neuron(5), X, y, optimizer=optimizer, lr=lr, batch_size=None, epochs=20)
+        assert run.loss > run.history["loss"][0]
+        assert diagnose(run).verdict in (STUCK, SWINGS)
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdicts"),
+    [
+        (np.exp(np.arange(40) / 200), (SWINGS, DIVERGED)),
+        (np.r_[1, np.full(39, 1.19)], (SWINGS,)),
+        (np.r_[np.linspace(1, 0.5, 20), np.linspace(0.5, 1.9, 20)], (DIVERGED,)),
+        ([1, 2], (DIVERGED,)),
+        ([1, 0.5, 0.25], (SMALL,)),
+    ],
+)
+def test_losses_alone(loss, verdicts):
+    assert diagnose({"loss": loss}).verdict in verdicts
+
+
+@pytest.mark.parametrize("epochs", range(2, 13))
+def test_a_short_smooth_fall_is_still_a_fall(epochs):
+    table = load_breast_cancer()
+    X = standardize(table.X, find_scaling(table.X))
+    assert diagnose(fit(Neuron(30), X, table.y, lr=0.002, epochs=epochs)).verdict == SMALL
+
+
+def test_a_rate_that_decayed_too_soon():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(512, 4))
+    y = X @ rng.normal(size=4) + 0.3 * rng.normal(size=512)
+    decays = fastgd.ExponentialDecay(0.05, 3.0)
+    run = fit(Neuron(4, "identity"), X, y, optimizer=SGD(), lr=decays, batch_size=None, epochs=30)
+    found = diagnose(run)
+    assert found.verdict == SMALL
+    assert found.advice[-1] == "a schedule that falls more slowly"
+
+
+def test_no_larger_rate_is_advised_beyond_the_stable_limit():
+    momentum = Momentum(0.9)
+    run = minimize(Bowl(), [2.0], optimizer=momentum, lr=0.95, max_steps=30, record=True)
+    assert "ten times as large" in diagnose(run, lr=0.95, optimizer=momentum).advice[0]
+    found = diagnose(run, sharpness=2.0, lr=0.95, optimizer=momentum)
+    assert found.advice == ("more steps, or features of one scale: three times the rate is beyond the stable limit",)
+
+
+def test_full_batches_begin_with_the_loss_before_any_step():
+    epochs = np.arange(1, 21)
+    history = {"loss": np.r_[1, 5, np.full(18, 0.9)], "epoch": epochs, "step": epochs}
+    found = diagnose(history)
+    assert found.verdict == SWINGS
+    assert found.evidence[0].startswith("before any step the loss was 1; the mean of epoch 2 is 5")
+    assert diagnose(history | {"step": 16 * epochs}).verdict == RIGHT  # the first epoch's mean may be of any height
 
 
 def test_what_the_first_step_promises_is_not_known_of_one_that_was_clipped():
