@@ -42,7 +42,8 @@ def main(argv=None):
         try:
             arguments = _unguarded(_parser(argv).parse_args([_guarded(argument) for argument in argv]))
             code = arguments.run(arguments)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed
+                sys.stdout.flush()
             return code
         except BrokenPipeError:  # the reader, such as head, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush at exit
@@ -75,7 +76,7 @@ def _parser(argv):
     names = {module.replace("_", "-"): module for module in modules}
     for name in [name for name in argv[:1] if name in names] or names:
         command = importlib.import_module(f"fastgd.commands.{names[name]}")
-        summary = str(command.__doc__).splitlines()[0]
+        summary = (command.__doc__ or "").partition("\n")[0]  # none under python -OO
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._class_names import plain_name
+
 
 class Range(NamedTuple):
     """What the value of a field must be: the words for an error, and the test."""
@@ -113,9 +115,8 @@ class Numbers(NamedTuple):
 def in_order(thing, low, high):
     """Raise unless one field of a named tuple is at most another."""
     if getattr(thing, low) > getattr(thing, high):
-        raise ValueError(
-            f"{type(thing).__name__}: {low} must be at most {high}, {getattr(thing, high)}, got {getattr(thing, low)}"
-        )
+        least, most, name = getattr(thing, low), getattr(thing, high), plain_name(type(thing))
+        raise ValueError(f"{name}: {low} must be at most {high}, {most}, got {least}")
 
 
 def number(owner, name, value, within=finite):
@@ -257,7 +258,7 @@ def suitable(owner, kernels, model, X, y=None):
     """Raise unless rows, and targets if there are any, suit a model, by what is registered for it."""
     n_columns = X.shape[1] if kernels.x_columns is None else kernels.x_columns.py_func(model)
     if X.shape[1] != n_columns:
-        name = type(model).__name__
+        name = plain_name(type(model))
         raise ValueError(f"{owner}: X must have {n_columns} columns, as this {name} has, got {X.shape[1]}")
     try:
         kernels.check(model, X=X, y=y)

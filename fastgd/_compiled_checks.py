@@ -8,6 +8,7 @@ import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
 
+from fastgd._class_names import plain_name
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._states import field_names, is_elementwise
 
@@ -39,10 +40,10 @@ def require_state(verb, optimizer, state, params):
     """
     made = _states_of_defaults(optimizer, params.dtype)
     if made is not None and not _is_made_so(made[0], state):
-        wanted, came = type(made[0]).__name__, getattr(state, "instance_class", type(state)).__name__
+        wanted, came = plain_name(type(made[0])), plain_name(getattr(state, "instance_class", type(state)))
         came = f"{came} with arrays of other dtypes" if came == wanted else came
         raise TypingError(
-            f"{verb}: state must be {wanted}, as init_state makes it for {optimizer.instance_class.__name__} and "
+            f"{verb}: state must be {wanted}, as init_state makes it for {plain_name(optimizer.instance_class)} and "
             f"{params.dtype} params, got {came}"
         )
 

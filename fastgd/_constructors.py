@@ -2,7 +2,9 @@
 
 import functools
 import typing
+from types import UnionType
 
+import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_cast
@@ -24,13 +26,27 @@ class Thing(tuple):
     __slots__ = ()
 
 
+# What a field holds in compiled code, by the types in its annotation.
+_NUMBERS = {
+    types.boolean: {bool, np.bool_},
+    types.int64: {int, np.int64},
+    types.float64: {float, int, np.float64, np.int64},
+}
+
+
 class Field:
     """One field of a registered type: how its values are checked, and which Numba type holds them."""
 
     def __init__(self, cls, name, within):
         self.owner, self.name, self.within = plain_name(cls), name, within
+        if within is not None and not (hasattr(within, "convert") or hasattr(within, "contains")):
+            raise TypeError(
+                f"{self.owner}: {name} must be registered with a range, such as fastgd.positive, got {within!r}"
+            )
         annotation = typing.get_type_hints(cls).get(name)
-        self.numba_type = {float: types.float64, int: types.int64, bool: types.boolean}.get(annotation or object)
+        union = typing.get_origin(annotation) in (typing.Union, UnionType)
+        numbers = set(typing.get_args(annotation)) if union else {annotation}
+        self.numba_type = next((kind for kind, named in _NUMBERS.items() if numbers <= named), None)
         if isinstance(within, _check.OneOf):
             self.numba_type = types.int64
 
@@ -56,6 +72,11 @@ class Field:
         if self.numba_type is None and hasattr(self.within, "convert") and not isinstance(self.within, _check.Layout):
             return _with_floats(types.unliteral(given))
         return self.numba_type or types.unliteral(given)
+
+    def in_compiled_code(self):
+        """All that compiled code knows of the field, in words."""
+        names = tuple(self.within) if isinstance(self.within, _check.OneOf) else ()
+        return str(self.numba_type), names, hasattr(self.within, "convert")
 
     def shown(self, value):
         """A value as it is printed."""

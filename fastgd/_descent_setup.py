@@ -37,7 +37,7 @@ def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
             raise ValueError(f"{owner}: lr=Armijo(...) goes with optimizer=SGD(), got {optimizer}")
     elif isinstance(lr, ReduceOnPlateau):
         raise ValueError(f"{owner}: lr must be a schedule of time alone, got {lr}, which watches the epochs of fit")
-    elif isinstance(lr, tuple):
+    elif isinstance(lr, tuple | type):
         kernels_for(f"{owner}: lr", ScheduleKernels, lr)
     else:
         lr = _check.number(owner, "lr", lr, _check.nonnegative)

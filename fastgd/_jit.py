@@ -35,7 +35,8 @@ from numba.extending import is_jitted
 _ELEMENTWISE = {"contract"}
 _SUMS = {"contract", "reassoc", "nsz"}
 
-# What a class answers for: class -> the kernels registered for it (filled by the registry).
+# What a class answers for: class -> the kernels registered for it, and what its constructor is made from in compiled
+# code (filled by the registry).
 kernels_of: dict[type, tuple] = {}
 
 # Modules whose contents never change under a cache: Numba and Python versions are in Numba's own key.
@@ -452,6 +453,8 @@ class _Walk:
             self.callers.append(id(value))
             for option, setting in sorted(value.targetoptions.items()):
                 self.add(option, sorted(setting) if isinstance(setting, set) else setting)
+            self.add(sorted((name, str(kind)) for name, kind in value.locals.items()))
+            self.visit(value._compiler.pipeline_class)
             self.visit_code(value.py_func)
             self.callers.pop()
             return

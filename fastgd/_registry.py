@@ -5,6 +5,7 @@ Registration also makes the type's constructor check its fields in Python, and u
 inside `@njit`.
 """
 
+import inspect
 import typing
 from typing import NamedTuple
 
@@ -98,8 +99,8 @@ def register_optimizer(
     elementwise : bool or callable
         Whether the update of a range of the vector depends on that range alone, with the part of the state that
         belongs to it, so that threads can share a large vector; or ``elementwise(optimizer) -> bool``, plain Python.
-        The state's arrays that are as long as the vector are then cut with it, and every thread has the others to
-        itself; one named `first` is given the number of the range's first parameter.
+        The state's arrays whose first axis is as long as the vector are then cut with it, and every thread has the
+        others to itself; one named `first` is given the number of the range's first parameter.
     rests : bool
         Whether some updates leave the parameters where they are, on the way to one that does not. (`minimize` then
         refuses `ftol` and `xtol`, which would take such an update for the end.)
@@ -470,7 +471,11 @@ def registered(kind):
 
 
 def _compiled(function):
-    return function if is_jitted(function) else _jit.kernel(function, inline=True)
+    if is_jitted(function):
+        return function
+    if not inspect.isfunction(function):
+        raise TypeError(f"expected a plain or a compiled function to register, got {function!r}")
+    return _jit.kernel(function, inline=True)
 
 
 def _register(cls: typing.Any, kernels, ranges, check=None):
@@ -484,10 +489,12 @@ def _register(cls: typing.Any, kernels, ranges, check=None):
     fields = [Field(cls, name, ranges.get(name)) for name in cls._fields]
     written = getattr(cls, "_field_defaults", {})
     defaults = {field.name: field.convert(written[field.name]) for field in fields if field.name in written}
-    cls.__bases__ = (Thing,)
+    if cls.__bases__ == (tuple,):
+        cls.__bases__ = (Thing,)
     check_on_construction(cls, fields, check)
     construct_in_compiled_code(cls, fields, defaults)
     tell_apart(cls)
     _registered[cls] = kernels
     # What compiled code is made from; the functions that stay Python's are none of it.
-    _jit.kernels_of[cls] = tuple(part for part in kernels if is_jitted(part) or isinstance(part, bool))
+    made_from = tuple(field.in_compiled_code() for field in fields)
+    _jit.kernels_of[cls] = (*(part for part in kernels if is_jitted(part) or isinstance(part, bool)), made_from)

@@ -10,7 +10,7 @@ from fastgd import _loop
 from fastgd._loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, settle_part_of_order, train
 from fastgd._threads import run_all
 from fastgd.gradients import add_blocks, sum_blocks
-from fastgd.schedules.plateau import ReduceOnPlateau, look_at_loss, new_plateau_state, reduced
+from fastgd.schedules.plateau import ReduceOnPlateau, begin_anew, look_at_loss, new_plateau_state, reduced
 from fastgd.schedules.values import fill_rates
 from fastgd.verbs import eval_fitting, init_state, learning_rate, make_scratch
 
@@ -145,6 +145,8 @@ class Run:
 
     def _chunk(self, limits, offset=0):
         self._fill_rates()
+        if isinstance(self.schedule, tuple):
+            self._require_rates(limits.epoch)
         if self._side_by_side:
             if not self._sum_batch(limits):
                 return _loop.RUNNING, 0
@@ -165,8 +167,23 @@ class Run:
             fill_rates(self.schedule, steps / self.steps_per_epoch, self.rates)
             self.rates = self._reduced(self.rates)
 
+    def _require_rates(self, last_epoch):
+        """Raise where a schedule gives what is no rate, of the steps that may be done with those at hand."""
+        n_steps = last_epoch * self.steps_per_epoch - self._first_step
+        rates = self.rates[max(0, self.step - self._first_step) : max(0, n_steps)]
+        if rates.size and not (rates.min() >= 0 and rates.max() < math.inf):
+            wrong = int(np.argmin((rates >= 0) & (rates < math.inf)))
+            when = (self.step + wrong) / self.steps_per_epoch
+            raise ValueError(
+                f"fit: lr: the rates of a schedule must be finite, 0 or larger, got {rates[wrong]} at epoch {when:.6g}"
+            )
+
     def _reduced(self, rates):
         return rates if self.plateau is None else reduced(self.plateau, self.plateau_state, rates)
+
+    def forget_losses(self):
+        """Forget the best loss, by which plateaus are told."""
+        begin_anew(self.plateau_state)
 
     def look_at_loss(self, loss):
         """Reduce the rate where the loss of the epoch just completed calls for that."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _check
+from fastgd._class_names import plain_name
 from fastgd._finite import require_finite
 from fastgd._loop import Data, Plan
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, kernels_for
@@ -109,7 +110,7 @@ def initial_params(owner, model, params, seed, dtype):
     """Return a new array: what the user gave, or the model's own beginning."""
     kernels = kernels_for(f"{owner}: model", ModelKernels, model)
     if params is None:
-        owner, params = f"{owner}: init_params of {type(model).__name__}", kernels.init_params(model, seed, dtype)
+        owner, params = f"{owner}: init_params of {plain_name(type(model))}", kernels.init_params(model, seed, dtype)
     params = _check.parameters(owner, model, kernels.n_params.py_func(model), params, dtype).copy()
     if not np.isfinite(params).all():
         raise ValueError(f"{owner}: params must be finite (in {dtype})")

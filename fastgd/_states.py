@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastgd._check import unmasked
-from fastgd._class_names import with_classes_told_apart
+from fastgd._class_names import plain_name, with_classes_told_apart
 from fastgd._registry import OptimizerKernels, kernels_for
 
 
@@ -32,7 +32,7 @@ def require_like(owner, value, expected, name, read_only=False):
     if isinstance(expected, tuple):
         if type(value) is not type(expected) or len(value) != len(expected):
             raise TypeError(
-                f"{owner}: {name} must be {type(expected).__name__}, as init_state makes it for this optimizer, "
+                f"{owner}: {name} must be {plain_name(type(expected))}, as init_state makes it for this optimizer, "
                 f"got {type(value).__name__}"
             )
         for field, part, expected_part in zip(field_names(expected, name), value, expected, strict=True):

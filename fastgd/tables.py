@@ -1,6 +1,7 @@
 """Tables of numbers from files: CSV, .npy and .npz; and what is done to them before training."""
 
 import math
+import re
 from importlib import resources
 from typing import NamedTuple
 
@@ -328,10 +329,10 @@ def _position(source, target):
     """Where the target is in the file."""
     if target in source.names:
         return source.names.index(target)
-    try:
-        index = int(target)
-    except ValueError:
-        index = source.width
+    if isinstance(target, str):
+        index = int(target) if re.fullmatch(r"-?\d+", target.strip()) else source.width
+    else:
+        index = _check.integer("read_table", "target", target)
     if -source.width <= index < source.width:
         return index % source.width
     where = f"are {listed(source.names)}" if source.named else f"have no names, but places from 0 to {source.width - 1}"

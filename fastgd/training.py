@@ -1,5 +1,6 @@
 """`fit`: checks, then compiled chunks of about 40 ms until the run is over, then a result."""
 
+import hashlib
 import math
 import time
 import warnings
@@ -97,7 +98,8 @@ def fit(
     resume : FitResult, optional
         Go on from a result as if its run had never stopped, bit for bit. Model, data, batch size, order, seed
         and optimiser must be the same; what is given otherwise, `lr` and `clip` among it, holds from here on, and
-        is not taken from the result.
+        is not taken from the result. Where other rows are watched, or none as before, the best loss so far begins
+        anew. (A run that `gtol` ended has counted a step that it did not take.)
     callback : callable, optional
         ``callback(progress)``, called after every epoch and between the chunks of a long one, with `epoch`,
         `step`, `loss`, `lr`, `params`. Raising StopIteration ends the run; anything else is passed on.
@@ -143,7 +145,7 @@ def fit(
     ('max_epochs', array([ 2. , -1. ,  0.5]))
     """
     started = time.perf_counter()
-    if isinstance(lr, tuple):
+    if isinstance(lr, tuple | type):
         kernels_for("fit: lr", ScheduleKernels, lr)
     else:
         lr = _check.number("fit", "lr", lr, _check.nonnegative)
@@ -166,7 +168,7 @@ def fit(
             params=params,
         )  # fmt: skip
         run = Run(model, optimizer, rule, lr, data, plan, params, threads)
-        watch = _Watch(tol, patience)
+        watch = _Watch(tol, patience, held_out)
         if resume is not None:
             _go_on(run, resume, watch)
         with bar(progress, epochs, "epoch", run.epoch) as shown:
@@ -232,8 +234,8 @@ def _run_until_over(run, watch, held_out, epochs, deadline, callback, shown, int
 class _Watch:
     """Early stopping: the best loss so far, how long ago it was, and with validation its parameters."""
 
-    def __init__(self, tol, patience):
-        self.tol, self.patience = tol, patience
+    def __init__(self, tol, patience, held_out):
+        self.tol, self.patience, self.rows = tol, patience, _fingerprint(held_out)
         self.epoch = 0  # the last one looked at
         self.best, self.waited = math.inf, 0
         self.best_validation, self.best_params = math.inf, None
@@ -259,9 +261,22 @@ class _Watch:
         return self.waited >= self.patience
 
     def go_on(self, before):
-        """Take over what another watch has seen, under the rules of this one."""
-        self.epoch, self.best, self.waited = before.epoch, before.best, before.waited
+        """Take over what another watch has seen, under the rules of this one; return whether of the same rows."""
+        self.epoch = before.epoch
+        if self.rows != before.rows:
+            return False
+        self.best, self.waited = before.best, before.waited
         self.best_validation, self.best_params = before.best_validation, before.best_params
+        return True
+
+
+def _fingerprint(held_out):
+    """What tells rows that are held out from others, by some of their numbers; empty for none."""
+    if held_out is None:
+        return b""
+    rows = held_out.order[:: max(1, held_out.order.size // 64)]
+    parts = [part.tobytes() for part in (rows, held_out.X[rows], held_out.y[rows])]
+    return hashlib.sha256(b"".join([str(held_out.order.size).encode(), *parts])).digest()
 
 
 def _what_happened(status, run, outcome):
@@ -325,7 +340,8 @@ def _go_on(run, resume, watch):
             raise ValueError(f"fit: to resume, {name} must be what it was, {was!r}, got {now!r}")
     run.restore(before.arrays)
     run.append_history(before.history)
-    watch.go_on(before.watch)
+    if not watch.go_on(before.watch):  # losses of other rows are not to be compared with these
+        run.forget_losses()
 
 
 def _show(shown, run):

@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 from fastgd import _check
 from fastgd._check import is_masked
 from fastgd._compiled_checks import require_array, require_params, require_state
+from fastgd._interrupt import Interrupts
 from fastgd._jit import described, kernel
 from fastgd._registry import OptimizerKernels
 from fastgd._states import is_elementwise, require_fitting
@@ -312,6 +313,9 @@ def _known_to_fit(optimizer, lr, grads, state, params):
 
 
 def _update_side_by_side(optimizer, lr, grads, state, params, shares):
+    if any(array.size >= params.size for array in _uncut(state, params.size)):  # a matrix that lies otherwise
+        unguarded_update(optimizer, lr, grads, state, params)
+        return
     # This thread begins at once, the others once they have woken up: each takes the next piece until none is left.
     n_ranges = -(-params.size // _RANGE)
     n_pieces = min(n_ranges, max(shares, min(_PIECES * shares, params.nbytes // _PIECE_BYTES)))
@@ -327,8 +331,19 @@ def _update_side_by_side(optimizer, lr, grads, state, params, shares):
             if k == 0:
                 uncut.append(part)
 
-    run_all([work] * shares)
-    _take_over(state, uncut[0], params.size)
+    with Interrupts() as interrupts:  # a whole step or none
+        run_all([work] * shares)
+        _take_over(state, uncut[0], params.size)
+    interrupts.pass_on()
+
+
+def _uncut(state, n_params):
+    """The arrays that are not cut with the vector, but given to every thread."""
+    for value in state:
+        if isinstance(value, tuple):
+            yield from _uncut(value, n_params)
+        elif value.shape[:1] != (n_params,):
+            yield value
 
 
 def _part(state, n_params, start, stop):
@@ -337,7 +352,7 @@ def _part(state, n_params, start, stop):
     for name, value in zip(getattr(state, "_fields", [""] * len(state)), state, strict=True):
         if isinstance(value, tuple):
             parts.append(_part(value, n_params, start, stop))
-        elif value.shape == (n_params,):
+        elif value.shape[:1] == (n_params,):
             parts.append(value[start:stop])
         else:
             parts.append(value + start if name == "first" else value.copy())
@@ -349,5 +364,5 @@ def _take_over(state, part, n_params):
     for value, new in zip(state, part, strict=True):
         if isinstance(value, tuple):
             _take_over(value, new, n_params)
-        elif value.shape != (n_params,):
+        elif value.shape[:1] != (n_params,):
             value[...] = new

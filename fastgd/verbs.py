@@ -10,7 +10,7 @@ from numba.core.typing.templates import AbstractTemplate, Signature, infer_globa
 from numba.extending import lower_builtin, overload
 
 from fastgd import _check
-from fastgd._class_names import with_classes_told_apart
+from fastgd._class_names import plain_name, with_classes_told_apart
 from fastgd._compiled_checks import compare_lengths, require_array, require_params, require_state
 from fastgd._jit import typing_a_verb
 from fastgd._registry import (
@@ -157,7 +157,7 @@ def init_state(optimizer, params):
     try:
         return with_classes_told_apart(kernels.init.py_func(optimizer, params))
     except ValueError as error:  # a layout or a range that does not fit, perhaps of an optimiser within
-        raise ValueError(f"{type(optimizer).__name__}: {error}") from None
+        raise ValueError(f"{plain_name(type(optimizer))}: {error}") from None
 
 
 @in_compiled_code(init_state, lend=False)

@@ -497,6 +497,43 @@ def test_types_of_a_script_are_not_cached_but_work(tmp_path, python):
     assert python(second).stdout.split() == ["0.5", "0"]
 
 
+CONSTRUCTORS = """
+from typing import NamedTuple
+import numba
+import fastgd
+
+class Steps(NamedTuple):
+    lr: float
+    kind: str | int = "flat"
+
+fastgd.register_schedule(Steps, lambda steps, t: steps.lr, kind=fastgd.one_of("flat", "falling"))
+
+class Power(NamedTuple):
+    k: int = 2
+
+fastgd.register_schedule(Power, lambda power, t: power.k)
+
+@numba.njit(locals={"kept": numba.int64})
+def helper(x):
+    kept = x
+    return kept
+
+@fastgd.njit
+def look(x):
+    return Steps(0.5, "falling").kind, Steps(0.5).kind, Power(x).k, helper(x)
+"""
+
+
+def test_the_key_covers_what_constructors_and_locals_are_made_of(tmp_path, python):
+    module, program = tmp_path / "constructors.py", ("-c", "import constructors; print(*constructors.look(2.75))")
+    edits = ('"flat", "falling")', '"falling", "flat")'), ("k: int", "k: float"), ("numba.int64}", "numba.float64}")
+    outcomes = {"": "1 0 2 2", edits[0]: "0 1 2 2", edits[1]: "1 0 2.75 2", edits[2]: "1 0 2 2.75"}
+    for edit, expected in outcomes.items():
+        module.write_text(CONSTRUCTORS.replace(*edit) if edit else CONSTRUCTORS)
+        done = python(*program, path=(PACKAGE.parent, tmp_path), cache=tmp_path / "cache")
+        assert done.stdout.split() == expected.split()
+
+
 def test_signatures():
     @fastgd.njit(["float64(float64)", numba.int64(numba.int64)], cache=False)
     def add(x):

@@ -197,6 +197,14 @@ def test_real_numbers_are_predicted_in_their_own_unit(run, tmp_path):
     assert "root mean square error" in err
 
 
+def test_large_numbers_are_predicted_to_their_last_digits(run, tmp_path):
+    when = 1700000000 + np.arange(50) % 10
+    data = write_table(tmp_path / "times.csv", np.arange(50.0)[:, None] % 10, when.tolist(), ["x"], "when")
+    run("train", data, "--epochs", 300, "--lr", 0.05, "--save", tmp_path / "model.npz")
+    out = run("predict", tmp_path / "model.npz", data)[1]
+    np.testing.assert_allclose([float(line) for line in out.splitlines()[1:]], when, rtol=0, atol=0.1)
+
+
 def test_a_chosen_activation_stands(run, tmp_path):
     X, y = prices()
     data = write_table(tmp_path / "prices.csv", X, (y > y.mean()) * 0.5 + 0.25, ["area", "tax"], "share")

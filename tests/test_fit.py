@@ -1,6 +1,7 @@
 """`fit`: what it computes, against a run in plain NumPy."""
 
 import pickle
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -462,6 +463,43 @@ def test_going_on_with_fewer_epochs_than_were_run():
     part = fastgd.fit(fastgd.Neuron(3), X, y, epochs=5)
     same = fastgd.fit(fastgd.Neuron(3), X, y, epochs=2, resume=part)
     assert_same_bits(part, same)
+
+
+def test_losses_of_other_rows_are_not_compared():
+    """On rows that are far worse, the best loss of the run so far is no measure."""
+    X, y = table(200, 3)
+    far = (3 * X[:100], y[:100] + 5)
+    other = (X[:100], y[:100] - 5)
+    model, options = fastgd.Neuron(3, "identity"), {"lr": 0.003, "tol": 1e-4, "patience": 3}
+    for before, after in [(None, far), (other, far), (far, None)]:
+        part = fastgd.fit(model, X, y, epochs=20, validation=before, **options)
+        whole = fastgd.fit(model, X, y, epochs=40, validation=after, resume=part, **options)
+        assert (whole.status, whole.n_epochs) == ("max_epochs", 40)
+        np.testing.assert_array_equal(whole.params, fastgd.fit(model, X, y, epochs=40, lr=0.003).params)
+    plateau = fastgd.ReduceOnPlateau(0.003, patience=2)
+    part = fastgd.fit(model, X, y, epochs=20, lr=plateau)
+    whole = fastgd.fit(model, X, y, epochs=40, lr=plateau, validation=far, resume=part)
+    assert set(whole.history["lr"]) == {0.003}
+
+
+def test_rates_that_are_none():
+    X, y = table(100, 3)
+    for slope, epoch in [(-0.01, "5"), (-1.0, "0.5"), (1e308, "2")]:
+        words = rf"fit: lr: the rates of a schedule must be finite, 0 or larger, got .* at epoch {epoch}"
+        with pytest.raises(ValueError, match=words):
+            fastgd.fit(fastgd.Neuron(3), X, y, lr=Sloping(slope), batch_size=50, epochs=10)
+    assert fastgd.fit(fastgd.Neuron(3), X, y, lr=Sloping(-0.01), batch_size=50, epochs=5).n_epochs == 5
+    with pytest.raises(TypeError, match=r"fit: lr: expected a schedule, got the class .* write CosineAnnealing\(...\)"):
+        fastgd.fit(fastgd.Neuron(3), X, y, lr=fastgd.CosineAnnealing)
+
+
+class Sloping(NamedTuple):
+    """A schedule that knows no end."""
+
+    slope: float
+
+
+fastgd.register_schedule(Sloping, lambda schedule, t: 0.0475 + schedule.slope * t)
 
 
 def test_history_of_an_epoch_cut_short(small_chunks):

@@ -250,6 +250,18 @@ def test_second_press_raises():
         fastgd.fit(fastgd.Neuron(3), X, y, callback=callback)
 
 
+def test_a_run_in_the_callback_of_another_is_interrupted_with_it():
+    X, y = table(100, 3)
+    inner = []
+
+    def callback(progress):
+        inner.append(fastgd.fit(fastgd.Neuron(3), X, y, epochs=50, callback=press_at(2)))
+
+    outer = fastgd.fit(fastgd.Neuron(3), X, y, epochs=3, callback=callback)
+    assert [run.n_epochs for run in (*inner, outer)] == [2, 1]
+    assert {run.status for run in (*inner, outer)} == {"interrupted"}
+
+
 def test_second_press_long_after_the_first(monkeypatch):
     X, y = table(100, 3)
     times = iter([10.0, 11.5])

@@ -1,9 +1,11 @@
 """Registration: a user's own rules work like the built-in ones, and what cannot work says why."""
 
 import copy
+import functools
 import json
 import pickle
 import re
+from collections import namedtuple
 from typing import NamedTuple
 
 import numba
@@ -250,6 +252,44 @@ def test_a_default_that_is_out_of_its_range():
 
 
 # What is not registered.
+
+
+class ByHand(namedtuple("ByHand", ["lr", "power"], defaults=[1])):
+    """A named tuple by another name."""
+
+    __slots__ = ()
+
+
+class Wide(NamedTuple):
+    exponent: int | float = 1
+    shift: np.float64 = 0
+
+
+def test_classes_that_extend_a_named_tuple():
+    fastgd.register_schedule(ByHand, lambda schedule, t: schedule.lr / (1 + t) ** schedule.power, lr=fastgd.positive)
+    assert repr(ByHand(0.5)) == "ByHand(lr=0.5, power=1)"
+    assert fastgd.learning_rate(ByHand(0.5), 1) == 0.25
+    assert fastgd.njit(lambda t: fastgd.learning_rate(ByHand(lr=0.5), t), cache=False)(1.0) == 0.25
+    with pytest.raises(ValueError, match="ByHand: lr must be a positive"):
+        ByHand(-1)
+
+
+def test_numbers_of_several_types_become_floats():
+    fastgd.register_schedule(Wide, lambda schedule, t: schedule.exponent + schedule.shift)
+    assert [type(value) for value in Wide(2)] == [float, float]
+    assert fastgd.njit(lambda: Wide(2).exponent, cache=False)() == 2.0
+
+
+@pytest.mark.parametrize("function", [None, 3, functools.partial(print)])
+def test_what_is_registered_is_a_function(function):
+    class Rule(NamedTuple):
+        lr: float = 0.1
+
+    with pytest.raises(TypeError, match="expected a plain or a compiled function to register, got "):
+        fastgd.register_schedule(Rule, function)
+    with pytest.raises(TypeError, match=r"Rule: lr must be registered with a range, .* got \(0, 1\)"):
+        fastgd.register_schedule(Rule, lambda rule, t: rule.lr, lr=(0, 1))
+    assert Rule.__bases__ == (tuple,)
 
 
 class Stranger(NamedTuple):

@@ -83,6 +83,9 @@ def test_a_table_without_a_header(write):
 
 
 def test_a_table_without_a_header_and_with_classes_in_text(write):
+    for target in (1.7, True, ["a"]):
+        with pytest.raises(TypeError, match="read_table: target must be an integer"):
+            read_table(write("yes,2\nno,3\nyes,4\n"), target=target)
     X, y, columns = read_table(write("yes,2\nno,3\nyes,4\n"), target=0)
     np.testing.assert_array_equal(y, [1, 0, 1])
     assert X.shape == (3, 1)

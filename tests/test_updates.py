@@ -2,6 +2,7 @@
 
 import gc
 import re
+import signal
 from typing import NamedTuple
 
 import numpy as np
@@ -223,6 +224,74 @@ def test_threads_change_no_bit(optimizer, dtype, size, shared_from_the_start):
     one = run(1)
     for threads in (2, 3, 8):
         assert same(one, run(threads))
+
+
+class SumsState(NamedTuple):
+    sums: np.ndarray
+
+
+class Sums(NamedTuple):
+    """A rule of two sums a parameter, in rows or in columns of one array."""
+
+    columns: bool = True
+
+
+def new_sums(optimizer, params):
+    return SumsState(np.zeros((params.size, 2) if optimizer.columns else (2, params.size), params.dtype))
+
+
+def add_sums(optimizer, lr, grads, state, params):
+    for i in range(params.size):
+        first, second = (
+            (state.sums[i, 0:1], state.sums[i, 1:2])
+            if optimizer.columns
+            else (
+                state.sums[0, i : i + 1],
+                state.sums[1, i : i + 1],
+            )
+        )
+        first[0] += grads[i]
+        second[0] += first[0]
+        params[i] -= lr * second[0]
+
+
+fastgd.register_optimizer(Sums, new_sums, add_sums, elementwise=True)
+
+
+@pytest.mark.parametrize("columns", [True, False])
+def test_threads_share_arrays_of_several_numbers_a_parameter(columns, shared_from_the_start):
+    grads, ends = np.random.default_rng(0).normal(size=5000), []
+    for threads in (1, 3):
+        params = np.ones(5000)
+        state = init_state(Sums(columns), params)
+        for _ in range(3):
+            update(Sums(columns), 0.1, grads, state, params, threads=threads)
+        ends.append(params)
+    np.testing.assert_allclose(ends[0], 1 - 0.1 * (1 + 3 + 6) * grads)
+    np.testing.assert_array_equal(*ends)
+
+
+def test_an_interrupt_is_heard_after_a_whole_step(shared_from_the_start, monkeypatch):
+    params, grads, optimizer = np.ones(5000), np.ones(5000), fastgd.Adam()
+    state = init_state(optimizer, params)
+    pieces, take_one = [], fastgd.updates.unguarded_update
+
+    def pressing(*arguments):
+        pieces.append(1)
+        if len(pieces) == 2:
+            signal.raise_signal(signal.SIGINT)
+        take_one(*arguments)
+
+    monkeypatch.setattr(fastgd.updates, "unguarded_update", pressing)
+    monkeypatch.setattr(fastgd.updates, "run_all", lambda tasks: [task() for task in tasks])
+    with pytest.raises(KeyboardInterrupt):
+        update(optimizer, 0.1, grads, state, params, threads=3)
+    expected, expected_state = np.ones(5000), init_state(optimizer, params)
+    update(optimizer, 0.1, grads, expected_state, expected)
+    assert len(pieces) > 2
+    np.testing.assert_array_equal(params, expected)
+    for came, wanted in zip(state, expected_state, strict=True):
+        np.testing.assert_array_equal(came, wanted)
 
 
 def test_threads_that_share_check_as_one_does(shared_from_the_start):

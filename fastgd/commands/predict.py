@@ -40,10 +40,10 @@ def run(arguments):
         if columns.class_names:
             probability = ACTIVATIONS[model.activation] == "sigmoid"
             writer.writerow([f"probability_{columns.class_names[1]}" if probability else "output", "class"])
-            writer.writerows((_text(output), columns.class_names[int(output >= 0.5)]) for output in outputs)
+            writer.writerows((f"{output:.9g}", columns.class_names[int(output >= 0.5)]) for output in outputs)
         else:
             writer.writerow([f"predicted_{columns.target_name}"])
-            writer.writerows([_text(output)] for output in outputs)
+            writer.writerows([str(output)] for output in outputs)  # with all digits that its dtype has
     if y is not None:
         print(describe_quality(outputs, y, columns), file=sys.stderr)
     return 0
@@ -53,7 +53,3 @@ def _open_output(path):
     if path is None:
         return contextlib.nullcontext(sys.stdout)
     return open(path, "w", encoding="utf-8", newline="")
-
-
-def _text(number):
-    return f"{number:.9g}"

@@ -85,6 +85,11 @@ def new_plateau_state():
     return np.array([math.inf, 0, 0, 1])
 
 
+def begin_anew(state):
+    """Forget the best loss, where losses of other rows are to follow; the rate stays reduced."""
+    state[_BEST], state[_BAD_EPOCHS] = math.inf, 0
+
+
 def look_at_loss(plateau, state, loss):
     """Take in the loss of the epoch just completed; return whether the rate changes."""
     best = state[_BEST]
