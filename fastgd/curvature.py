@@ -146,16 +146,16 @@ def sharpness(
 def hessian(gradient, at):
     """Return the Hessian (n, n) at a point of few parameters, by central differences of gradients, 2n of them."""
     columns = []
-    for e in np.eye(at.size):
-        h = _step(at, e)
+    for value, e in zip(at, np.eye(at.size), strict=True):
+        h = _EPSILON ** (1 / 3) * max(1.0, abs(value))
         columns.append((gradient(at + h * e) - gradient(at - h * e)) / (2 * h))
     return (np.array(columns) + np.array(columns).T) / 2
 
 
-def _step(at, v, error=_EPSILON):
-    """How far to go along v for a difference: by the size of the variables that it moves, and the gradient's error.
+def _step(at, v, error):
+    """How far to go along v for a difference, by the gradient's error and the size of the variables that v moves.
 
-    By its root, which leaves a parabola's curvature at 10⁶ seven digits, and suits the small variables beside.
+    By the root of it, which leaves a parabola's curvature at 10⁶ seven digits, and suits the small variables beside.
     """
     size = abs(at * v).max()
     return error ** (1 / 3) * max(1.0, math.sqrt(size), 1e-6 * size)

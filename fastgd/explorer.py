@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -367,20 +368,23 @@ _RULES = {
 
 
 def fmt(value):
-    """Return a number as the explorer writes it: three digits, and two decimals at least.
+    """Return a number as the explorer writes it: three digits, and two decimals at least, a tie away from 0.
 
-    >>> fmt(4.0), fmt(0.5), fmt(0.01234), fmt(1234.5678), fmt(1.5e-7), fmt(123456.0)
-    ('4.00', '0.500', '0.0123', '1234.57', '1.50e-7', '1.23e+5')
+    >>> fmt(4.0), fmt(0.5), fmt(0.01234), fmt(1234.5678), fmt(1.5e-7), fmt(123456.0), fmt(1.125)
+    ('4.00', '0.500', '0.0123', '1234.57', '1.50e-7', '1.23e+5', '1.13')
     """
     size = abs(value)
     if size == 0:
         return "0.00"
     if not math.isfinite(value):
         return f"{value}"
-    if not 1e-4 <= size < 1e5:
-        return re.sub(r"(e[+-])0+", r"\1", f"{value:.2e}")
-    exponent = int(f"{size:.2e}".partition("e")[2])  # of the rounded number: 0.9999 is written as 1.00
-    return f"{value:.{max(2, 2 - exponent)}f}"
+    number = Decimal(float(value))
+    with localcontext(rounding=ROUND_HALF_UP):  # as JavaScript has it, so that the page writes the same
+        rounded = f"{number:.2e}"
+        if not 1e-4 <= size < 1e5:
+            return rounded
+        exponent = int(rounded.partition("e")[2])  # of the rounded number: 0.9999 is written as 1.00
+        return f"{number:.{max(2, 2 - exponent)}f}"
 
 
 def fmt_setting(value):

@@ -4,6 +4,7 @@ Colours are those of Okabe and Ito (2008), told apart by the colour-blind; line 
 that a picture can be read in grey. Nothing here changes matplotlib's settings: font and size are the user's own.
 """
 
+import math
 import re
 
 import numpy as np
@@ -118,8 +119,9 @@ def few_decades(axis):
     class Labels(LogFormatterSciNotation):
         def __call__(self, x, pos=None):
             low, high = sorted(axis.get_view_interval())
-            if high < 10 * low:
-                return fmt(x) if self.labelOnlyBase else ""
+            if high < 10 * low:  # with the digits that tell one tick from the next
+                digits = 3 + max(0, math.ceil(math.log10(high / (high - low))))
+                return fmt(x, digits) if self.labelOnlyBase else ""
             if not self.labelOnlyBase and f"{x:.0e}"[0] not in "25":
                 return ""  # labels of all nine run into one another
             return super().__call__(x, pos)
@@ -142,8 +144,8 @@ def grid(ax):
     ax.set_axisbelow(True)
 
 
-def legend(ax):
-    """Draw a legend: within the axes where it leaves most of them free, else above them if the figure makes room."""
+def legend(ax, most=0.45):
+    """Draw a legend: within the axes if it takes no more of their height, else above them where there can be room."""
     handles, labels = ax.get_legend_handles_labels()
     if not labels:
         return None
@@ -152,7 +154,7 @@ def legend(ax):
     em = points_of(size)
     widest, line = (LETTER * max(map(len, labels)) + 3.5) * em, 1.35 * em
     style = {"fontsize": size, "framealpha": 0.85, "labelspacing": 0.3, "handlelength": 2.2}
-    fits = widest < 0.6 * width and line * len(labels) < 0.45 * height
+    fits = widest < 0.6 * width and line * len(labels) < most * height
     if not fits and ax.figure.get_layout_engine() is not None:
         style.update(loc="lower left", bbox_to_anchor=(0, 1.02), borderaxespad=0, ncols=max(1, int(width / widest)))
     drawn = ax.legend(handles, labels, **style)
@@ -175,13 +177,13 @@ def points_of(size):
     return FontProperties(size=size).get_size_in_points()
 
 
-def fmt(value):
-    """Return a number as it is written in a picture: up to three digits.
+def fmt(value, digits=3):
+    """Return a number as it is written in a picture: up to three digits, or so many.
 
     >>> fmt(1.66e-6), fmt(100000.0), fmt(0.25)
     ('1.66e-6', '1e+5', '0.25')
     """
-    return re.sub(r"(e[+-])0+", r"\1", f"{value:.3g}")
+    return re.sub(r"(e[+-])0+", r"\1", f"{value + 0.0:.{digits}g}")  # 0 for -0
 
 
 def name_of(thing):

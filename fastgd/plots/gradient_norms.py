@@ -125,6 +125,7 @@ class GradientNormsDisplay:
         if some.any():
             ring = {"marker": "o", "markersize": 9, "fillstyle": "none", "color": _style.BLACK, "linestyle": ""}
             label = f"up to {100 * np.nanmax(self.clipped):.3g} % of steps clipped"
+            ring |= _style.marked(np.count_nonzero(some))
             self.clipped_ = ax.plot(self.epochs[some], self.grad_norms[some], label=label, zorder=2.5, **ring)[0]
         _style.set_scale_by(ax.yaxis, "mean Euclidean norm", *shown)
         ax.set_xlabel("epoch")

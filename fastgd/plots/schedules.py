@@ -91,7 +91,7 @@ class ScheduleDisplay:
             ax.set_ylim(bottom=0)
         ax.set_xlabel(self.unit)
         _style.grid(ax)
-        _style.legend(ax)
+        _style.legend(ax, most=0.25)  # many curves leave no corner free
         return self
 
 
