@@ -100,6 +100,16 @@ def test_a_wrong_gradient_of_one_parameter_is_found_whatever_the_size_of_the_oth
     assert f"parameter 3: {check.analytic[3]:.9g} against" in str(check)
 
 
+@pytest.mark.parametrize("scale", [1e6, 1e7, 1e8, 1e9])
+def test_a_wrong_gradient_of_a_huge_feature_is_found(scale):
+    """A step away the gradient is ten thousand times as large."""
+    rng = np.random.default_rng(0)
+    rows, y = scale * rng.normal(size=(500, 1)), rng.normal(size=500)
+    assert not check_gradient(Forgetful(1), np.zeros(1), rows, y).passed
+    assert check_gradient(Biased(1), np.zeros(2), rows, y).passed
+    assert check_gradient(Neuron(1), np.zeros(2), rows, y > 0).passed
+
+
 @pytest.mark.parametrize("params", [PARAMS, [0.0, 0, 0, 0]])
 def test_large_features_and_targets_are_no_fault(params):
     """The usual step moves tanh by 0.06 there; the losses' rounding is larger than one ε."""
