@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-TICK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
+from fastgd._pace import CHUNK_SECONDS
 
 
 class Clock:
@@ -37,5 +37,5 @@ class Clock:
             pass
 
     def _tick(self):
-        while not self._over.wait(TICK_SECONDS):
+        while not self._over.wait(CHUNK_SECONDS):
             self.ticks[0] += 1

@@ -3,15 +3,13 @@
 import math
 
 import numpy as np
-from numba.core.errors import TypingError
-from numba.extending import overload
 
 from fastgd import _check
 from fastgd._descent import Box, Rules
 from fastgd._registry import OptimizerKernels, ScheduleKernels, _registered, kernels_for
 from fastgd.line_search import Armijo
 from fastgd.schedules import ReduceOnPlateau
-from fastgd.verbs import PASTED, kernels_in_compiled_code
+from fastgd.verbs import is_plain
 
 MOST = (1 << 62) - 1  # steps and evaluations are counted in 64 bits
 
@@ -95,17 +93,3 @@ def checked_box(owner, bounds, x):
                 f"{owner}: bounds[{i}] must have low <= high, and finite numbers between, got ({low}, {high})"
             )
     return Box(lower, upper)
-
-
-def is_plain(optimizer):
-    """Whether an optimiser's step is θ - lr·g and nothing else."""
-    plain = kernels_for("gradient_descent: optimizer", OptimizerKernels, optimizer).plain
-    return plain is not None and plain.py_func(optimizer)
-
-
-@overload(is_plain, jit_options=PASTED)
-def _is_plain(optimizer):
-    plain = kernels_in_compiled_code("gradient_descent: optimizer", OptimizerKernels, optimizer).plain
-    if plain is None:
-        raise TypingError("gradient_descent: lr=Armijo(...) goes with optimizer=SGD()")
-    return lambda optimizer: plain(optimizer)

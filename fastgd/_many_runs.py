@@ -21,6 +21,7 @@ from fastgd._loop import (
     write_history,
 )
 from fastgd._many_loop import Lanes, Runs, sum_losses, train_side_by_side
+from fastgd._pace import rows_at_once
 from fastgd._registry import ModelKernels, kernels_for
 from fastgd._simd import TILE
 from fastgd.verbs import eval_fitting, init_state, make_scratch
@@ -106,9 +107,7 @@ class ManyRuns:
         if written:
             self._histories.append(history[:, :written].copy())
         rows = self._rows_done() - rows_before
-        if rows:  # none where the chunk was spent on an order
-            aim = rows * seconds / max(time.perf_counter() - started, 1e-9)
-            self._chunk_rows = int(min(max(aim, self._chunk_rows / 4, 1), self._chunk_rows * 8))
+        self._chunk_rows = rows_at_once(self._chunk_rows, rows, time.perf_counter() - started, seconds)
 
     def _rows_done(self):
         return self.epoch * self.data.order.size + int(self.position[LOW] + self.position[DONE])

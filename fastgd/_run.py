@@ -8,6 +8,7 @@ import numpy as np
 
 from fastgd import _loop
 from fastgd._loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, settle_part_of_order, train
+from fastgd._pace import rows_at_once
 from fastgd._threads import run_all
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, begin_anew, look_at_loss, new_plateau_state, reduced
@@ -129,9 +130,7 @@ class Run:
         if status in (_loop.NONFINITE_PARAMS, _loop.NONFINITE_GRADIENT):
             self._forget_batch()
         rows = self._rows_done() - rows_before
-        if rows:  # none where the chunk was spent on an order
-            aim = rows * seconds / max(time.perf_counter() - started, 1e-9)
-            self._chunk_rows = int(min(max(aim, self._chunk_rows / 4, 1), self._chunk_rows * 8))
+        self._chunk_rows = rows_at_once(self._chunk_rows, rows, time.perf_counter() - started, seconds)
         return status
 
     def _rows_done(self):

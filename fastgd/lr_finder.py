@@ -12,6 +12,7 @@ from fastgd._descent_run import DescentRun
 from fastgd._descent_setup import checked_rules, no_box, starting_array
 from fastgd._interrupt import Interrupts
 from fastgd._lr_suggestions import FEWEST, METHODS, smooth, suggest
+from fastgd._pace import seconds_at_once
 from fastgd._registry import ModelKernels, ObjectiveKernels, _registered, kernels_for
 from fastgd._run import Run, flat
 from fastgd._setup import MOST, initial_params
@@ -21,7 +22,6 @@ from fastgd.objectives import checked_args
 from fastgd.objectives import prepare as prepare_objective
 from fastgd.optimizers import Adam
 
-_CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C and for the end of the run
 _UNWATCHED = 0.1  # of the steps, at the beginning
 
 _more_than_one = _check.Range("a finite number, larger than 1", lambda v: 1 < v < np.inf)
@@ -302,7 +302,7 @@ def _train(run, rise, interrupts):
     """Run chunk after chunk until all rates are tried, or the loss has exploded."""
     record = _Record(np.empty(0), np.empty(0), "interrupted")
     while record.status == "interrupted" and not interrupts.requested:
-        outcome = run.advance(_CHUNK_SECONDS, MOST)
+        outcome = run.advance(seconds_at_once(), MOST)
         status = "completed" if run.step == rise.lrs.size else "interrupted"
         record = rise.record(run.losses, status if outcome == _loop.RUNNING else "nonfinite")
     return record

@@ -14,6 +14,7 @@ from fastgd import _check
 from fastgd._interrupt import Interrupts
 from fastgd._loop import CONVERGED, HISTORY, RUNNING
 from fastgd._many_runs import ManyRuns
+from fastgd._pace import seconds_at_once
 from fastgd._progress import bar
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._run import flat
@@ -24,8 +25,6 @@ from fastgd._threads import run_all, usable
 from fastgd.batches import SEQUENTIAL
 from fastgd.optimizers import Adam
 from fastgd.verbs import init_state
-
-_CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -252,7 +251,7 @@ def _run_until_over(parts, epochs, deadline, interrupts, shown):
         if not going:
             break
         before = sum(runs.epoch for runs in parts)
-        seconds = min(_CHUNK_SECONDS, max(1e-3, deadline - time.perf_counter()))
+        seconds = seconds_at_once(deadline)
         run_all([functools.partial(runs.advance, seconds, epochs, interrupts) for runs in going])
         if shown is not None:
             shown.update(sum(runs.epoch for runs in parts) - before)

@@ -7,6 +7,7 @@ import warnings
 
 from fastgd import _check, _loop
 from fastgd._interrupt import Interrupts
+from fastgd._pace import seconds_at_once
 from fastgd._progress import bar
 from fastgd._registry import ScheduleKernels, kernels_for
 from fastgd._run import Checkpoint, Run, copies
@@ -16,8 +17,6 @@ from fastgd.batches import ORDERS
 from fastgd.optimizers import Adam
 from fastgd.results import FitResult, Progress
 from fastgd.schedules._nested import end_of
-
-_CHUNK_SECONDS = 0.04  # how long compiled code runs before Python looks for Ctrl-C
 
 
 def fit(
@@ -210,8 +209,7 @@ def _run_until_over(run, watch, held_out, epochs, deadline, callback, shown, int
         if watch.epoch == run.epoch:  # else Ctrl-C came during validation, and the run goes on from there
             if run.epoch >= epochs:
                 return "max_epochs", outcome
-            seconds = min(_CHUNK_SECONDS, max(1e-3, deadline - time.perf_counter()))
-            outcome = run.advance(seconds, run.epoch + 1 if every_epoch else epochs)
+            outcome = run.advance(seconds_at_once(deadline), run.epoch + 1 if every_epoch else epochs)
             if outcome in (_loop.NONFINITE_GRADIENT, _loop.NONFINITE_PARAMS):
                 return "diverged", outcome
         status = "converged" if outcome == _loop.CONVERGED else None

@@ -431,6 +431,20 @@ def _clip(rule, norm, params, grads):
     return kernels_in_compiled_code("clip", ClippingKernels, rule).clip
 
 
+def is_plain(optimizer):
+    """Whether an optimiser's step is θ - lr·g and nothing else."""
+    plain = kernels_for("is_plain", OptimizerKernels, optimizer).plain
+    return plain is not None and plain.py_func(optimizer)
+
+
+@overload(is_plain, jit_options=PASTED)
+def _is_plain(optimizer):
+    plain = kernels_in_compiled_code("is_plain", OptimizerKernels, optimizer).plain
+    if plain is None:
+        return lambda optimizer: False
+    return lambda optimizer: plain(optimizer)
+
+
 def descends_rows(model, optimizer, rule):
     """Whether model, optimiser and clipping rule allow plain steps of one row each (in compiled code)."""
     raise NotImplementedError("descends_rows is called in compiled code")
@@ -439,11 +453,10 @@ def descends_rows(model, optimizer, rule):
 @overload(descends_rows, jit_options=PASTED)
 def _descends_rows(model, optimizer, rule):
     kernel = kernels_in_compiled_code("descends_rows", ModelKernels, model).descend_rows
-    plain = kernels_in_compiled_code("descends_rows", OptimizerKernels, optimizer).plain
     clips = kernels_in_compiled_code("descends_rows", ClippingKernels, rule).clips
-    if kernel is None or clips or plain is None:
+    if kernel is None or clips:
         return lambda model, optimizer, rule: False
-    return lambda model, optimizer, rule: plain(optimizer)
+    return lambda model, optimizer, rule: is_plain(optimizer)
 
 
 def descend_rows(model, optimizer, rates, params, X, y, rows, scratch, previous, totals):

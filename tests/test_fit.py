@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import _run, _setup, training
+from fastgd import _pace, _run, _setup
 from fastgd.batches import ORDERS, fill_order, split
 
 NO_ROWS = np.empty(0, np.uint32)
@@ -72,7 +72,7 @@ def stop_at_call(number):
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Compiled code hands back after every step, or in the middle of one, after every block of rows."""
-    monkeypatch.setattr(training, "_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(_pace, "CHUNK_SECONDS", 0.0)
     monkeypatch.setattr(_run, "_FIRST_WORK", 1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import _finite, _run, _setup, training
+from fastgd import _finite, _pace, _run, _setup
 
 SGD = fastgd.SGD()
 
@@ -34,7 +34,7 @@ def assert_same_bits(one, other):
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Compiled code hands back after every step, or in the middle of one, after every block of rows."""
-    monkeypatch.setattr(training, "_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(_pace, "CHUNK_SECONDS", 0.0)
     monkeypatch.setattr(_run, "_FIRST_WORK", 1)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import _run, _threads, training
+from fastgd import _pace, _run, _threads
 
 FIELDS = ("params", "n_epochs", "n_steps", "loss", "status")
 
@@ -122,7 +122,7 @@ def test_going_on_with_another_number_of_threads(stop, shares, monkeypatch):
             raise StopIteration
 
     with monkeypatch.context() as small_chunks:
-        small_chunks.setattr(training, "_CHUNK_SECONDS", 0.0)
+        small_chunks.setattr(_pace, "CHUNK_SECONDS", 0.0)
         small_chunks.setattr(_run, "_FIRST_WORK", 1 << 18)
         part = fastgd.fit(fastgd.Neuron(3), X, y, threads=3, callback=callback, **arguments)
     assert part.status == "stopped"

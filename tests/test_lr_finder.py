@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import _lr_suggestions, _run, lr_finder
+from fastgd import _lr_suggestions, _pace, _run
 from fastgd._lr_suggestions import METHODS, longest_decrease, suggest
 from fastgd.problems import Booth, IllConditioned
 
@@ -91,7 +91,7 @@ def test_the_same_bits_wherever_chunks_end(monkeypatch):
     X, y = table()
     whole = fastgd.lr_find(NEURON, X, y, optimizer=SGD, num_steps=200)
     again = fastgd.lr_find(NEURON, X, y, optimizer=SGD, num_steps=200)
-    monkeypatch.setattr(lr_finder, "_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(_pace, "CHUNK_SECONDS", 0.0)
     monkeypatch.setattr(_run, "_FIRST_WORK", 1)
     short = fastgd.lr_find(NEURON, X, y, optimizer=SGD, num_steps=200)
     for found in (again, short):

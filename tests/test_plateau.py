@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import CosineAnnealing, ReduceOnPlateau, StepDecay, Warmup, schedule_values
+from fastgd import CosineAnnealing, ReduceOnPlateau, StepDecay, Warmup, _pace, _run, schedule_values
 
 
 def table(n=60, d=3, seed=0):
@@ -117,9 +117,8 @@ def test_going_on(base, validation, epochs):
 
 
 def test_going_on_from_the_middle_of_an_epoch(monkeypatch):
-    from fastgd import _run, training
 
-    monkeypatch.setattr(training, "_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(_pace, "CHUNK_SECONDS", 0.0)
     monkeypatch.setattr(_run, "_FIRST_WORK", 1)
     calls = 0
 

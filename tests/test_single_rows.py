@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import reference
 
-from fastgd import SGD, ExponentialDecay, Neuron, fit, training
+from fastgd import SGD, ExponentialDecay, Neuron, _pace, fit
 
 N_ROWS, N_FEATURES = 150, 19
 X = np.random.default_rng(3).normal(size=(N_ROWS, N_FEATURES))
@@ -71,7 +71,7 @@ def test_same_bits_wherever_chunks_end(monkeypatch):
     rows = np.random.default_rng(0).normal(size=(3_000, N_FEATURES)).astype(np.float32)
     options = {"optimizer": SGD(), "lr": ExponentialDecay(0.01, 0.5), "batch_size": 1, "epochs": 3}
     whole = fit(Neuron(N_FEATURES), rows, rows[:, 0] > 0, **options)
-    monkeypatch.setattr(training, "_CHUNK_SECONDS", 1e-9)
+    monkeypatch.setattr(_pace, "CHUNK_SECONDS", 1e-9)
     short = fit(Neuron(N_FEATURES), rows, rows[:, 0] > 0, **options)
     assert short.params.tobytes() == whole.params.tobytes()
     np.testing.assert_array_equal(short.history["loss"], whole.history["loss"])

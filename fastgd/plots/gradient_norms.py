@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from fastgd._descent_setup import is_plain
 from fastgd.clipping import ClipByNorm
 from fastgd.plots import _style
 from fastgd.plots._results import history_of, require_a_number
+from fastgd.verbs import is_plain
 
 
 class GradientNormsDisplay:
