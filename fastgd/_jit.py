@@ -43,6 +43,14 @@ kernels_of: dict[type, tuple] = {}
 _FOREIGN = {"numba", "numpy", "scipy", "llvmlite", *sys.stdlib_module_names} - {"__main__"}
 
 
+if numba.config.DISABLE_JIT:
+    warnings.warn(
+        "NUMBA_DISABLE_JIT is set: fastgd's kernels exist in compiled code only, and most of its functions will fail",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
 def kernel(function=None, *, reassoc=False, inline=False, merge=False):
     """Compile a function of the package: no GIL, IEEE special values, cached on disk.
 

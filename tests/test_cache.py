@@ -632,3 +632,8 @@ def test_nested_rules_are_the_same_in_a_second_process(tmp_path, python):
     in_groups = np.arange(10.0)
     in_groups[2:6] -= 0.7 / 4
     np.testing.assert_allclose(lines[0], [in_groups, in_groups], rtol=1e-14)
+
+
+def test_without_numba_s_compiler_it_says_so_at_once(python):
+    code = "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'; import fastgd"
+    assert "NUMBA_DISABLE_JIT is set" in python("-c", code, warnings="default").stderr
