@@ -206,8 +206,8 @@ def verdict(rules, box, points, rate, step, last, value):
             status = STEP
         elif step >= rules.max_steps:
             status = MAX_STEPS
-        for i in range(before.size):
-            before[i] = x[i]
+    for i in range(before.size):
+        before[i] = x[i]
     return status
 
 

@@ -1,7 +1,7 @@
 """A run of descent under way: its arrays, and how it is advanced, by compiled chunks or evaluation by evaluation."""
 
+import contextlib
 import math
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +27,11 @@ from fastgd._jit import kernel
 from fastgd._registry import OptimizerKernels, keeps_average, kernels_for
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
-from fastgd.schedules.values import fill_rates
+from fastgd.schedules.values import fill_rates, require_rates
 from fastgd.verbs import eval_fitting, init_state
 
 _CHUNK_GROWTH = 8
-UNCLOCKED, _UNCLOCKED_SECONDS = 512, 1e-3  # evaluations in a chunk without a clock; how long a run may do without
+UNCLOCKED = 512  # evaluations in a chunk, where no thread is to be had that keeps time
 _RATES = 1 << 14  # evaluations in a chunk, at most, where a schedule gives the rates
 _PATH_NUMBERS = 1 << 20  # numbers of a path that are recorded in a chunk
 
@@ -86,7 +86,7 @@ class DescentRun:
     def __init__(self, objective, args, optimizer, lr, rules, box, x, record, tells=False):
         self.objective, self.args, self.optimizer, self.lr = objective, args, optimizer, lr
         self.rules, self.box, self._record = rules, box, record
-        before = np.empty_like(x) if rules.xtol > 0 or tells else x[:0]
+        before = x.copy() if rules.xtol > 0 or tells else x[:0]
         self.points = Points(x, np.full_like(x, np.nan), before, x.copy(), np.full_like(x, np.nan))
         self.state = init_state(optimizer, x)
         self.position = Position(RUNNING, 0, 0, math.inf, math.inf, 0.0)
@@ -101,10 +101,10 @@ class DescentRun:
 
     def until_over(self, interrupts, callback=None, shown=None):
         """Advance until the run is over; return why."""
-        count, status, started = 1, RUNNING, time.perf_counter()
+        count, status = 1, RUNNING
         with Clock() as clock:
             while status == RUNNING and not interrupts.requested:
-                if not clock.runs and (count > UNCLOCKED or time.perf_counter() > started + _UNCLOCKED_SECONDS):
+                if not clock.runs and count > _CHUNK_GROWTH:  # a run of few steps need not pay for it
                     clock.start()
                 self._chunk(count if clock.runs else min(count, UNCLOCKED), clock, interrupts)
                 count = min(_CHUNK_GROWTH * count, self._longest_chunk(callback))
@@ -117,7 +117,8 @@ class DescentRun:
                 if callback is not None:
                     status = self._tell(callback, status)
         if self.position.status == RUNNING:  # stopped or interrupted
-            self._look_at_average()
+            with contextlib.suppress(Exception):  # the objective's, which has had its say
+                self._look_at_average()
         return INTERRUPTED if status == RUNNING else status
 
     def _longest_chunk(self, callback):
@@ -164,20 +165,27 @@ class DescentRun:
 
     def _look_at_average(self):
         x, grads = self.points.x.copy(), self.points.grads.copy()  # where the run ended, which its message tells
-        self.position = weigh_kept_average(
-            self.objective, self.args, self.optimizer, self.rules, self.box, self.state, self.points, self.position
-        )
-        self.points.x[:], self.points.grads[:] = x, grads
+        try:
+            self.position = weigh_kept_average(
+                self.objective, self.args, self.optimizer, self.rules, self.box, self.state, self.points, self.position
+            )
+        finally:
+            self.points.x[:], self.points.grads[:] = x, grads
 
     def _rates(self, count):
         if not isinstance(self.lr, tuple):  # a number, or the rates of all steps
             return self.lr[self.position.step :] if isinstance(self.lr, np.ndarray) else np.array([self.lr])
         rates = np.empty(count)
         fill_rates(self.lr, np.arange(count, dtype=np.float64) + self.position.step, rates)
+        require_rates(
+            "minimize", rates[: max(0, self.rules.max_steps - self.position.step)], "step", self.position.step
+        )
         return rates
 
     def path(self):
         """All points and values."""
+        if not self._parts:  # interrupted before the first
+            return np.empty((0, self.points.x.size), self.points.x.dtype), np.empty(0)
         xs, values = zip(*self._parts, strict=True)
         return np.concatenate(xs).reshape(-1, self.points.x.size), np.concatenate(values)
 

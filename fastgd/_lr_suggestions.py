@@ -62,7 +62,7 @@ def stable_limit(lrs, losses, optimizer):
     """
     before, last = losses[-2:]
     floor = losses.min()
-    if floor < before:
+    if floor < before or losses.size < 4:
         parts = before - floor, last - floor
     else:
         falls = np.diff(losses[-4:])

@@ -12,7 +12,7 @@ from fastgd._pace import rows_at_once
 from fastgd._threads import run_all
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, begin_anew, look_at_loss, new_plateau_state, reduced
-from fastgd.schedules.values import fill_rates
+from fastgd.schedules.values import fill_rates, require_rates
 from fastgd.verbs import eval_fitting, init_state, learning_rate, make_scratch
 
 _RATES = 1 << 14  # the rates of at most so many steps are computed ahead,
@@ -170,12 +170,7 @@ class Run:
         """Raise where a schedule gives what is no rate, of the steps that may be done with those at hand."""
         n_steps = last_epoch * self.steps_per_epoch - self._first_step
         rates = self.rates[max(0, self.step - self._first_step) : max(0, n_steps)]
-        if rates.size and not (rates.min() >= 0 and rates.max() < math.inf):
-            wrong = int(np.argmin((rates >= 0) & (rates < math.inf)))
-            when = (self.step + wrong) / self.steps_per_epoch
-            raise ValueError(
-                f"fit: lr: the rates of a schedule must be finite, 0 or larger, got {rates[wrong]} at epoch {when:.6g}"
-            )
+        require_rates("fit", rates, "epoch", self.step, self.steps_per_epoch)
 
     def _reduced(self, rates):
         return rates if self.plateau is None else reduced(self.plateau, self.plateau_state, rates)

@@ -15,7 +15,7 @@ _GRADIENT_ERROR = {None: _EPSILON, "3-point": _EPSILON ** (2 / 3), "2-point": _E
 # Of the largest curvature: what differences of gradients leave, and of gradients that are differences themselves.
 _NOISE = {None: 1e-6, "3-point": 1e-4, "2-point": 1e-2}
 _LEAST_VECTORS = 12  # so many, before a small residual is believed: it is small at any eigenvector, not the last alone
-_EXACT = 1e-6  # a residual, beside the largest curvature, that is no direction any more
+_EXACT = 4 * _EPSILON  # a residual, beside the largest curvature, that is no direction any more
 _MOST_VECTORS, _KEPT_VECTORS = 24, 4  # in memory, and how many are kept of each end where there are as many
 
 
@@ -181,7 +181,7 @@ class _Curvature:
 
     def along(self, v, factor=1.0):
         """Return v at length 1, Hv by differences of the usual step times `factor`, and the curvature v·Hv."""
-        v = v / np.linalg.norm(v)
+        v = v / _length(v)
         h = factor * _step(self._at, v, self._error)
         ahead, behind = self._gradient(self._at + h * v, h), self._gradient(self._at - h * v, h)
         with np.errstate(over="ignore"):
@@ -209,7 +209,7 @@ class _Curvature:
             values, weights = np.linalg.eigh(projected + projected.T)
             largest, size = values[-1], abs(values).max()
             above, below = (weights[:, i] @ products - values[i] * (weights[:, i] @ vectors) for i in (-1, 0))
-            residuals = np.linalg.norm(above), np.linalg.norm(below)
+            residuals = _length(above), _length(below)
             converged = residuals[0] <= tol * abs(largest)
             enough = (converged and residuals[1] <= tol * size) or max(residuals) <= self.rounding
             if len(vectors) == n or (enough and done >= _LEAST_VECTORS):
@@ -219,9 +219,15 @@ class _Curvature:
                 vectors, products = kept @ vectors, kept @ products
                 weights = np.eye(2 * _KEPT_VECTORS)
             v = below if converged and not enough else above
-            if np.linalg.norm(v) <= _EXACT * size:
+            if _length(v) <= _EXACT * size:
                 v = rng.standard_normal(n)
             for _ in range(2):  # what rounding leaves of the first time
                 v = v - (vectors @ v) @ vectors
         self.along(weights[:, 0] @ vectors)  # into `lowest`
         return float(largest), weights[:, -1] @ vectors, bool(converged)
+
+
+def _length(v):
+    """The Euclidean norm, whatever the size of v: squares may overflow, or vanish."""
+    most = abs(v).max()
+    return float(most * np.linalg.norm(v / most)) if 0 < most < math.inf else float(most)

@@ -5,6 +5,8 @@ import math
 import time
 import warnings
 
+import numpy as np
+
 from fastgd import _check, _loop
 from fastgd._interrupt import Interrupts
 from fastgd._pace import seconds_at_once
@@ -167,7 +169,7 @@ def fit(
             params=params,
         )  # fmt: skip
         run = Run(model, optimizer, rule, lr, data, plan, params, threads)
-        watch = _Watch(tol, patience, held_out)
+        watch = _Watch(tol, patience, _fingerprint(held_out, data))
         if resume is not None:
             _go_on(run, resume, watch)
         with bar(progress, epochs, "epoch", run.epoch) as shown:
@@ -232,8 +234,8 @@ def _run_until_over(run, watch, held_out, epochs, deadline, callback, shown, int
 class _Watch:
     """Early stopping: the best loss so far, how long ago it was, and with validation its parameters."""
 
-    def __init__(self, tol, patience, held_out):
-        self.tol, self.patience, self.rows = tol, patience, _fingerprint(held_out)
+    def __init__(self, tol, patience, rows):
+        self.tol, self.patience, self.rows = tol, patience, rows
         self.epoch = 0  # the last one looked at
         self.best, self.waited = math.inf, 0
         self.best_validation, self.best_params = math.inf, None
@@ -268,13 +270,16 @@ class _Watch:
         return True
 
 
-def _fingerprint(held_out):
-    """What tells rows that are held out from others, by some of their numbers; empty for none."""
+def _fingerprint(held_out, data):
+    """What tells rows that are held out from others, by some of their numbers and all sums; empty for none."""
     if held_out is None:
         return b""
     rows = held_out.order[:: max(1, held_out.order.size // 64)]
-    parts = [part.tobytes() for part in (rows, held_out.X[rows], held_out.y[rows])]
-    return hashlib.sha256(b"".join([str(held_out.order.size).encode(), *parts])).digest()
+    parts = [held_out.order.tobytes(), held_out.X[rows].tobytes(), held_out.y[rows].tobytes()]
+    if held_out.X is not data.X:  # else they are rows of the data, which are what they were
+        with np.errstate(over="ignore", invalid="ignore"):
+            parts += [held_out.X.sum().tobytes(), held_out.y.sum().tobytes()]
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def _what_happened(status, run, outcome):

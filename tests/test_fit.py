@@ -471,7 +471,9 @@ def test_losses_of_other_rows_are_not_compared():
     far = (3 * X[:100], y[:100] + 5)
     other = (X[:100], y[:100] - 5)
     model, options = fastgd.Neuron(3, "identity"), {"lr": 0.003, "tol": 1e-4, "patience": 3}
-    for before, after in [(None, far), (other, far), (far, None)]:
+    close = (far[0].copy(), far[1])
+    close[0][1::3] -= 50  # in every third row
+    for before, after in [(None, far), (other, far), (far, None), (close, far)]:
         part = fastgd.fit(model, X, y, epochs=20, validation=before, **options)
         whole = fastgd.fit(model, X, y, epochs=40, validation=after, resume=part, **options)
         assert (whole.status, whole.n_epochs) == ("max_epochs", 40)

@@ -4,6 +4,7 @@ import functools
 import math
 import signal
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -619,10 +620,11 @@ def test_interrupts_are_heard_where_evaluations_become_slow(press):
     result = minimize(slower_and_slower, [0.0], **options)
     assert latency() < 0.5  # 0.1 s is promised; a busy machine is given time
     assert (result.status, result.fun) == (7, -result.nit)
-    latency = press()
-    result = minimize(slower_and_slower, [1990.0], compile=False, **options)
-    assert latency() < 0.5
-    assert (result.status, result.fun) == (7, -1990 - result.nit)
+    for start, compile in [(1990.0, False), (1e5, True)]:  # where the first 80 are quick
+        latency = press()
+        result = minimize(slower_and_slower, [start], compile=compile, **options)
+        assert latency() < 0.5
+        assert (result.status, result.fun) == (7, -start - result.nit)
 
 
 def test_an_interrupt_asks_for_the_average():
@@ -634,6 +636,61 @@ def test_an_interrupt_asks_for_the_average():
     result = minimize(lambda x, g: fastgd.value_and_grad(Bowl(), x, g), [1.0], callback=callback, **options)
     assert (result.status, result.nit) == (7, 50)
     assert result.fun < 0.001 < 0.98**100  # the last point's value, some 0.13
+
+
+def test_an_interrupt_keeps_what_there_is_if_the_average_cannot_be_evaluated():
+    def pressing(x, grad):
+        calls.append(1)
+        if len(calls) == 50:
+            signal.raise_signal(signal.SIGINT)
+        if len(calls) > 50:
+            raise RuntimeError("late")
+        return parabola(x, grad)
+
+    calls = []
+    result = in_python(pressing, [1.0], optimizer=fastgd.ASGD(), lr=1e-3)
+    assert (result.status, result.nfev) == (7, 49)  # the first call was to see what it returns
+
+
+def test_an_interrupt_before_the_first_evaluation(monkeypatch):
+    init = _descent_run.DescentRun.__init__
+
+    def pressing(self, *arguments, **options):
+        init(self, *arguments, **options)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(_descent_run.DescentRun, "__init__", pressing)
+    result = in_python(parabola, [1.0], record=True)
+    assert (result.status, result.nit, result.path.shape) == (7, 0, (0, 1))
+
+
+def test_the_callback_is_told_of_the_last_point_and_its_value():
+    def bounded(x, grad):
+        grad[:] = 2 * x
+        return np.nan if abs(x[0]) > 4 else np.sum(x**2)
+
+    told = []
+    with pytest.warns(RuntimeWarning, match="not finite"):
+        in_python(bounded, [1.0], lr=1.6, callback=told.append)
+    np.testing.assert_allclose([progress.last_x[0] for progress in told], [1, -2.2, 4.84])
+    np.testing.assert_allclose([progress.last_fun for progress in told], [1, 4.84, np.nan])
+    np.testing.assert_allclose([progress.x[0] for progress in told], 1)
+
+
+def test_rates_that_are_none():
+    falling = Falling()
+    with pytest.raises(ValueError, match=r"minimize: lr: the rates of a schedule must be finite, .* at step 4"):
+        in_python(parabola, [1.0], lr=falling, max_steps=12)
+    assert in_python(parabola, [1.0], lr=falling, max_steps=4).nit == 4
+
+
+class Falling(NamedTuple):
+    """A schedule that falls below 0."""
+
+    lr: float = 0.1
+
+
+fastgd.register_schedule(Falling, lambda schedule, t: schedule.lr * (3 - t))
 
 
 def test_interrupted_by_the_callback():

@@ -1,5 +1,7 @@
 """The curve of a schedule."""
 
+import math
+
 import numpy as np
 
 from fastgd import _check
@@ -53,3 +55,13 @@ def fill_rates(schedule, times, rates):
     """Write the rate at each time."""
     for i in range(times.size):
         rates[i] = learning_rate(schedule, times[i])
+
+
+def require_rates(owner, rates, unit, first, per_unit=1):
+    """Raise where a schedule gave what is no rate; the first is that of so many steps, of which a unit has some."""
+    if rates.size and not (rates.min() >= 0 and rates.max() < math.inf):
+        wrong = int(np.argmin((rates >= 0) & (rates < math.inf)))
+        raise ValueError(
+            f"{owner}: lr: the rates of a schedule must be finite, 0 or larger, got {rates[wrong]} at {unit} "
+            f"{(first + wrong) / per_unit:.6g}"
+        )
