@@ -147,6 +147,12 @@ def test_nothing_is_fetched_and_nothing_fails(page):
     assert "Runtime.consoleAPICalled" not in told
 
 
+def test_labels_of_ticks_are_short(browser):
+    numbers = [-1200000, 1e5, 99999, 250, 0.25, 0.0001, 0]
+    labels = ["-1.2e6", "1e5", "99999", "250", "0.25", "1e-4", "0"]
+    assert browser.evaluate(f"{numbers}.map(tickLabel)") == labels
+
+
 def test_a_fetch_from_outside_is_forbidden(page):
     browser = page()
     forbidden = 'fetch("https://example.invalid/").then(() => "fetched", () => "refused")'
