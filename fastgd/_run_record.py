@@ -38,6 +38,7 @@ class RunRecord:
     norm: np.ndarray  # of the gradient, or what is in proportion to it; NaN where unknown
     cosine: np.ndarray  # of successive gradients
     lr: float  # the last rate; NaN where unknown
+    largest_lr: float
     unit: str
     steps: float = 1.0  # in a row; NaN where unknown
     sequential: bool = False  # whether an epoch's batches are always the same
@@ -85,6 +86,7 @@ def record_of(owner, result):
         cosine=columns.get("grad_cosine", unknown),
         val_loss=columns.get("val_loss", unknown),
         lr=float(rates[-1]) if rates.size else math.nan,
+        largest_lr=float(rates.max()) if rates.size else math.nan,
         unit="step" if "step" in columns and "epoch" not in columns else "epoch",
         steps=math.nan,
         diverged=ended_badly,
@@ -151,6 +153,7 @@ def _record_of_path(owner, result):
         units = steps / lengths[:, None]
         cosine[1 : lengths.size] = (units[1:] * units[:-1]).sum(axis=1)
     return RunRecord(
-        loss, norm, cosine, math.nan, "step", n_params=path.shape[1], slope=np.float64(np.linalg.norm(result.jac)),
-        true_norm=False, diverged=result.status == 4, at_zero=result.status == 0, n_steps=result.nit,
+        loss, norm, cosine, math.nan, math.nan, "step", n_params=path.shape[1], true_norm=False,
+        slope=np.float64(np.linalg.norm(result.jac)), diverged=result.status == 4, at_zero=result.status == 0,
+        n_steps=result.nit,
     )  # fmt: skip

@@ -114,7 +114,7 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     with np.errstate(all="ignore"):  # whatever the record of a run holds that went wrong
         run = record_of(owner, result)
     if lr is not None:
-        run.lr = _check.number(owner, "lr", lr, _check.positive)
+        run.lr = run.largest_lr = _check.number(owner, "lr", lr, _check.positive)
     if optimizer is not None:
         kernels_for(f"{owner}: optimizer", OptimizerKernels, optimizer)
         run.optimizer = optimizer
@@ -163,4 +163,8 @@ def _against(value, run):
         )
     name = _LIMITS[type(optimizer)]
     side = "below" if run.lr < limit else "above"
-    return f"the rate {run.lr:.4g} is {side} the stable limit {limit:.4g} ({name}): {run.lr / limit:.3g} of it"
+    began = f"; the largest, {run.largest_lr:.4g}, was {run.largest_lr / limit:.3g} of it"
+    return (
+        f"the rate {run.lr:.4g} is {side} the stable limit {limit:.4g} ({name}): {run.lr / limit:.3g} of it"
+        f"{began if run.largest_lr > run.lr else ''}"
+    )

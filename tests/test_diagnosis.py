@@ -344,6 +344,14 @@ def test_against_the_stable_limit(optimizer, limit):
         assert (run.loss < 1) == (side == "below")  # the limit is what it is said to be
 
 
+def test_a_schedule_s_largest_rate_is_held_against_the_stable_limit_too():
+    X = np.random.default_rng(0).normal(size=(512, 2))
+    cosine = fastgd.CosineAnnealing(0.19, 10)
+    run = fit(Neuron(2, "identity"), X, X[:, 0], optimizer=SGD(), lr=cosine, batch_size=None, epochs=11)
+    assert diagnose(run, sharpness=10.0).evidence[-1].endswith(": 0 of it; the largest, 0.19, was 0.95 of it")
+    assert "the largest" not in str(diagnose(run, sharpness=10.0, lr=0.1))
+
+
 def test_validation_is_told_of():
     text = str(diagnose({"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.0, 2.5]}))
     assert "the validation loss was least in epoch 2: 2; it ended at 2.5" in text
