@@ -150,18 +150,21 @@ class DescentRun:
     def _advance(self, count, clock, path, interrupts):
         """Do so many evaluations, or as many as fit into a tick, and what follows each of them."""
         until, first = Until(self.position.nfev + count, int(clock.ticks[0]), clock.ticks), self.position.step
+        rates = self._rates(count)
         how: tuple  # what follows an evaluation
         if isinstance(self.lr, Armijo):
             chunk, step, how = search_chunk, search_step, (self.lr, self.rules, self.box, self.points)
         else:
             chunk, step = descent_chunk, descent_step
-            how = (self.optimizer, self._rates(count), self.rules, self.box, self.state, self.points)
+            how = (self.optimizer, rates, self.rules, self.box, self.state, self.points)
         if self.objective.compiled:
             self.position = chunk(until, self.objective.value_and_grad, self.args, *how, self.position, path)
-            return
-        while self.position.status == RUNNING and goes_on(until, self.position) and not interrupts.requested:
-            value = self.objective.at(self.points.x, self.points.grads, self.args)
-            self.position = step(value, *how, self.position, path, first)
+        else:
+            while self.position.status == RUNNING and goes_on(until, self.position) and not interrupts.requested:
+                value = self.objective.at(self.points.x, self.points.grads, self.args)
+                self.position = step(value, *how, self.position, path, first)
+        if isinstance(self.lr, tuple):  # what a user's own schedule gives for steps that are never done is its affair
+            require_rates("minimize", rates[: self.position.step - first], "step", first)
 
     def _look_at_average(self):
         x, grads = self.points.x.copy(), self.points.grads.copy()  # where the run ended, which its message tells
@@ -173,13 +176,12 @@ class DescentRun:
             self.points.x[:], self.points.grads[:] = x, grads
 
     def _rates(self, count):
+        if isinstance(self.lr, Armijo):
+            return np.empty(0)
         if not isinstance(self.lr, tuple):  # a number, or the rates of all steps
             return self.lr[self.position.step :] if isinstance(self.lr, np.ndarray) else np.array([self.lr])
         rates = np.empty(count)
         fill_rates(self.lr, np.arange(count, dtype=np.float64) + self.position.step, rates)
-        require_rates(
-            "minimize", rates[: max(0, self.rules.max_steps - self.position.step)], "step", self.position.step
-        )
         return rates
 
     def path(self):

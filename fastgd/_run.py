@@ -144,16 +144,19 @@ class Run:
 
     def _chunk(self, limits, offset=0):
         self._fill_rates()
-        if isinstance(self.schedule, tuple):
-            self._require_rates(limits.epoch)
         if self._side_by_side:
             if not self._sum_batch(limits):
                 return _loop.RUNNING, 0
             limits = Limits(1, self.step + 1, limits.epoch)
-        return train(
+        first = self.step
+        outcome = train(
             self.model, self.optimizer, self.rule, self.data, self.plan, limits, self.rates, self._first_step,
             self.params, self.state, self.scratch[0], self.grads, self.position, self._buffer[offset:],
         )  # fmt: skip
+        if isinstance(self.schedule, tuple):  # what a user's own gives for steps that are never done is its own affair
+            rates = self.rates[first - self._first_step : self.step - self._first_step]
+            require_rates("fit", rates, "epoch", first, self.steps_per_epoch)
+        return outcome
 
     def _fill_rates(self):
         """See to it that the rate of the next step is there."""
@@ -165,12 +168,6 @@ class Run:
             # Divided, not multiplied by 1 / steps_per_epoch: so that whole epochs are whole numbers.
             fill_rates(self.schedule, steps / self.steps_per_epoch, self.rates)
             self.rates = self._reduced(self.rates)
-
-    def _require_rates(self, last_epoch):
-        """Raise where a schedule gives what is no rate, of the steps that may be done with those at hand."""
-        n_steps = last_epoch * self.steps_per_epoch - self._first_step
-        rates = self.rates[max(0, self.step - self._first_step) : max(0, n_steps)]
-        require_rates("fit", rates, "epoch", self.step, self.steps_per_epoch)
 
     def _reduced(self, rates):
         return rates if self.plateau is None else reduced(self.plateau, self.plateau_state, rates)

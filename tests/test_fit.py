@@ -486,22 +486,25 @@ def test_losses_of_other_rows_are_not_compared():
 
 def test_rates_that_are_none():
     X, y = table(100, 3)
-    for slope, epoch in [(-0.01, "5"), (-1.0, "0.5"), (1e308, "2")]:
+    for slope, ends, epoch in [(-0.01, 10, "5"), (-1.0, 10, "0.5"), (0.0, 2, "2")]:
         words = rf"fit: lr: the rates of a schedule must be finite, 0 or larger, got .* at epoch {epoch}"
         with pytest.raises(ValueError, match=words):
-            fastgd.fit(fastgd.Neuron(3), X, y, lr=Sloping(slope), batch_size=50, epochs=10)
-    assert fastgd.fit(fastgd.Neuron(3), X, y, lr=Sloping(-0.01), batch_size=50, epochs=5).n_epochs == 5
+            fastgd.fit(fastgd.Neuron(3), X, y, lr=Sloping(slope, ends), batch_size=50, epochs=10)
+    assert fastgd.fit(fastgd.Neuron(3), X, y, lr=Sloping(-0.01, 10), batch_size=50, epochs=5).n_epochs == 5
+    stopped = fastgd.fit(fastgd.Neuron(3), X, y, lr=Sloping(-0.01, 10), batch_size=None, epochs=10, gtol=1.0)
+    assert stopped.status == "converged"  # long before
     with pytest.raises(TypeError, match=r"fit: lr: expected a schedule, got the class .* write CosineAnnealing\(...\)"):
         fastgd.fit(fastgd.Neuron(3), X, y, lr=fastgd.CosineAnnealing)
 
 
 class Sloping(NamedTuple):
-    """A schedule that knows no end."""
+    """A schedule that falls below 0, and is infinite from some time on."""
 
     slope: float
+    ends: float
 
 
-fastgd.register_schedule(Sloping, lambda schedule, t: 0.0475 + schedule.slope * t)
+fastgd.register_schedule(Sloping, lambda schedule, t: 0.0475 + schedule.slope * t if t < schedule.ends else np.inf)
 
 
 def test_history_of_an_epoch_cut_short(small_chunks):
