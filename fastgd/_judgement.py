@@ -70,10 +70,10 @@ def judge(run):
             f"the loss stays at {last:.4g}, yet no batch has a gradient left: the mean norm of the last epoch is "
             f"{run.norm[-1]:.3g}; steps of this size have saturated it"
         ]
-        return STUCK, said, ["a rate ten times smaller, from new parameters", *_OFF_A_PLATEAU], None
+        return STUCK, said, _ANEW, None
     if run.true_norm and run.norm[-1] == 0 and _ended_above(run, loss[-1], 0.0):
         said = [f"{_above(run, loss[-1])}, and there no gradient is left: steps of this size have saturated it"]
-        return STUCK, said, ["a rate ten times smaller, from new parameters", *_OFF_A_PLATEAU], None
+        return STUCK, said, _ANEW, None
     if run.at_zero or run.norm[-1] == 0 or (not run.true_norm and run.slope == 0):
         nowhere = (run.n_steps <= 1 and loss.size == 1) or (run.true_norm and run.norm[0] == 0)
         if nowhere and abs(first) > 1e-12:
@@ -152,7 +152,7 @@ def judge(run):
     # At rest in noise the gradients of single steps correlate by -lr·λ/2; while they lead downhill they agree.
     at_rest = run.steps == 1 and late < 0
     drop = third.mean() - fourth.mean()
-    raised = _ended_above(run, last, chance)
+    raised = _ended_above(run, last, chance) or fall < -max(chance, _FLAT * abs(first))
     if not at_rest and not raised and drop > max(_STILL_FALLS * fall, chance) and drop > 0:
         needed = _needed(loss)
         said = [
@@ -192,6 +192,7 @@ _LARGER = ["a rate three to ten times as large"]
 _SMALLER = ["half the rate, or less"]
 _MUCH_SMALLER = ["a rate ten times smaller; or clip=ClipByNorm(1.0), or a warmup"]
 _OFF_A_PLATEAU = ["smaller initial parameters and features scaled to variance 1; a loss that does not saturate"]
+_ANEW = ["a rate ten times smaller, from new parameters", *_OFF_A_PLATEAU]
 
 
 def _ended_above(run, last, chance):
@@ -206,8 +207,9 @@ def _ended_above(run, last, chance):
 
 
 def _above(run, last):
-    began = run.loss[0] if math.isnan(run.before) else run.before
-    return f"the loss ended above where it began: at {last:.4g}, from {began:.4g} before any step"
+    above_all = last > run.before  # not where that is NaN
+    began = f"{run.before:.4g} before any step" if above_all else f"{run.loss[0]:.4g} in the first {run.unit}"
+    return f"the loss ended above where it began: at {last:.4g}, from {began}"
 
 
 def _is_dead(run, last):

@@ -243,7 +243,16 @@ def test_features_that_saturate_the_neuron():
     ],
 )
 def test_losses_alone(loss, verdicts):
-    assert diagnose({"loss": loss}).verdict in verdicts
+    found = diagnose({"loss": loss})
+    assert found.verdict in verdicts
+    assert "before any step" not in str(found)  # of which epochs' means do not tell
+
+
+def test_a_rise_after_a_fall_within_the_first_epoch():
+    epochs = np.arange(1, 13)
+    found = diagnose({"loss": np.r_[0.5, np.linspace(0.62, 0.56, 11)], "epoch": epochs, "step": 16 * epochs})
+    assert found.verdict == SWINGS
+    assert "from 0.5 in the first epoch" in found.evidence[0]
 
 
 @pytest.mark.parametrize("epochs", range(2, 13))
