@@ -1,13 +1,39 @@
-"""A pool of Python threads for kernels that release the GIL: no threading layer of Numba's is started or set.
+"""Pools of Python threads for kernels that release the GIL: no threading layer of Numba's is started or set.
 
-The pool is made at its first use, and anew in the child of a fork, where the parent's threads do not exist.
+A pool is made at its first use, and anew in the child of a fork, where the parent's threads do not exist.
 """
 
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
 
-_pool: ThreadPoolExecutor | None = None
-_size = 0
+
+class _Pool:
+    """Threads that are made at the first use."""
+
+    def __init__(self, name):
+        self._name = name
+        self._executor: ThreadPoolExecutor | None = None
+        self._size = 0
+
+    def submit(self, tasks):
+        if not tasks:
+            return []
+        executor = self._executor  # another thread may put a larger one in its place
+        if executor is None or len(tasks) > self._size:
+            executor = ThreadPoolExecutor(len(tasks), self._name)
+            self._executor, self._size = executor, len(tasks)
+        try:
+            return [executor.submit(task) for task in tasks]
+        except RuntimeError:
+            executor.shutdown()
+            self.forget()
+            raise
+
+    def forget(self):
+        self._executor, self._size = None, 0
+
+
+_workers, _helpers = _Pool("fastgd"), _Pool("fastgd-helper")
 
 
 def usable(threads):
@@ -21,7 +47,7 @@ def run_all(tasks):
     Where there are no threads to be had, all are called in this one, some perhaps for a second time.
     """
     try:
-        futures = _submit(tasks[1:])
+        futures = _workers.submit(tasks[1:])
     except RuntimeError:  # the program is ending, or at its limit of threads
         for task in tasks:
             task()
@@ -34,26 +60,17 @@ def run_all(tasks):
         future.result()
 
 
-def _submit(tasks):
-    global _pool, _size
-    if not tasks:
-        return []
-    pool = _pool  # another thread may put a larger one in its place
-    if pool is None or len(tasks) > _size:
-        pool = ThreadPoolExecutor(len(tasks), "fastgd")
-        _pool, _size = pool, len(tasks)
+def call_for_help(task, count):
+    """Call a function in so many other threads, and go on; return their futures, none where there are no threads.
+
+    They are others than those of `run_all`, which waits for its own: who helps may stay for long.
+    """
     try:
-        return [pool.submit(task) for task in tasks]
+        return _helpers.submit([task] * count)
     except RuntimeError:
-        pool.shutdown()
-        _forget()
-        raise
-
-
-def _forget():
-    global _pool, _size
-    _pool, _size = None, 0
+        return []
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_workers.forget)
+    os.register_at_fork(after_in_child=_helpers.forget)

@@ -1,7 +1,6 @@
 """`update`: one step of an optimiser; from Python with its arguments checked, and on several threads if asked for."""
 
 import hashlib
-import itertools
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,17 +14,19 @@ from numba.extending import intrinsic
 from fastgd import _check
 from fastgd._check import is_masked
 from fastgd._compiled_checks import require_array, require_params, require_state
-from fastgd._interrupt import Interrupts
 from fastgd._jit import described, kernel
+from fastgd._pieces import copy_uncut, count_one, piece_of, share, shared
 from fastgd._registry import OptimizerKernels
 from fastgd._states import is_elementwise, require_fitting
-from fastgd._threads import run_all, usable
+from fastgd._team import DISMISSED, FAILED, FINISHED, LEADS, NEXT, NONE_LEFT, PIECE, Team, team_of
+from fastgd._threads import usable
+from fastgd._views import borrowed_slice
 from fastgd.verbs import in_compiled_code, kernels_in_compiled_code
 
 _THREAD_BYTES = 1 << 20  # of parameters to a thread, at least
-_PIECES = 16  # to a thread, at most; each takes some 10 µs of Python
-_PIECE_BYTES = 1 << 19  # of parameters in one, at least
-_RANGE = 1 << 10  # ranges begin at multiples of so many parameters: no cache line has two owners
+_PIECE_BYTES = 1 << 16  # of parameters in what a thread takes at a time
+_RANGE = 1 << 10  # pieces begin at multiples of so many parameters: no cache line has two owners
+_PATIENCE = 1 << 16  # looks at the board before a helper goes home, some 100 µs
 
 
 def update(optimizer, lr, grads, state, params, threads=1):
@@ -66,7 +67,15 @@ def update(optimizer, lr, grads, state, params, threads=1):
     """
     if type(lr) is not float:
         lr = _check.number("update", "lr", lr, _check.nonnegative)
-    shares = 1 if type(threads) is int and threads == 1 else _shares(optimizer, params, threads)
+    shares = 1
+    if type(threads) is not int or threads != 1:
+        team = team_of(optimizer, grads, state, params, threads)
+        try:
+            if team is not None and team.step(lr) == _DONE:
+                return
+        except TypeError:  # an array was given another type
+            pass
+        shares = _shares(optimizer, state, params, threads)
     if shares == 1:
         way = _ways_in.get(id(state))
         if (
@@ -88,16 +97,11 @@ def update(optimizer, lr, grads, state, params, threads=1):
             _require_fitting(optimizer, grads, state, params)
             raise
     _check.number("update", "lr", lr, _check.nonnegative)
-    if shares > 1 and _known_to_fit(optimizer, lr, grads, state, params):
-        _update_side_by_side(optimizer, lr, grads, state, params, shares)
-        return
-    _require_fitting(optimizer, grads, state, params)
-    if shares == 1:
-        _update_for_the_first_time(optimizer, lr, grads, state, params)
+    if shares > 1:
+        _update_side_by_side(optimizer, lr, grads, state, params, threads, shares)
     else:
-        _compile(find_misfit, (optimizer, lr, grads, state, params, _known))
-        _remember(find_misfit(optimizer, lr, grads, state, params, _known))
-        _update_side_by_side(optimizer, lr, grads, state, params, shares)
+        _require_fitting(optimizer, grads, state, params)
+        _update_for_the_first_time(optimizer, lr, grads, state, params)
 
 
 @in_compiled_code(update, as_long="grads")
@@ -178,13 +182,49 @@ def find_misfit(optimizer, lr, grads, state, params, known):
 
 
 @kernel
-def unguarded_update(optimizer, lr, grads, state, params):
-    """Update the range of a thread, of arrays that were found right as a whole."""
-    update(optimizer, lr, grads, state, params)
+def take_part(optimizer, lrs, grads, state, params, known, after, board, own, role):
+    """Update pieces of a vector that threads share (see `_team`), and return what is wrong or unknown, if anything is.
+
+    state : what all read; own : this thread's arrays in the place of those that are not cut; after : what becomes of
+    these, written by whoever has the first piece.
+    """
+    size, piece = np.uint64(params.size), board[PIECE]
+    n_pieces = (size + piece - np.uint64(1)) // piece
+    if role == LEADS:
+        wrong = misfit(optimizer, lrs[0], grads, state, params, known)
+        if wrong != _DONE:
+            return wrong
+        board[FINISHED] = 0
+        share(board, NEXT, (shared(board, NEXT) | np.uint64(NONE_LEFT)) + np.uint64(1))
+    looks = 0
+    while True:
+        k = shared(board, NEXT) & np.uint64(NONE_LEFT)
+        if k < n_pieces:
+            k = count_one(board, NEXT) & np.uint64(NONE_LEFT)
+        if k < n_pieces:
+            start = k * piece
+            count = min(piece, size - start)
+            copy_uncut(state, own, size)
+            part = piece_of(state, own, size, start, count)
+            update(optimizer, lrs[0], borrowed_slice(grads, start, count), part, borrowed_slice(params, start, count))
+            if k == 0:
+                copy_uncut(own, after, size)
+            count_one(board, FINISHED)
+            looks = 0
+        elif role == LEADS:
+            if shared(board, FINISHED) == n_pieces:
+                copy_uncut(after, state, size)
+                return np.uint64(_DONE)
+            if shared(board, FAILED):
+                return np.uint64(_DONE)
+        else:
+            looks += 1
+            if looks > _PATIENCE or shared(board, DISMISSED):
+                return np.uint64(_DONE)
 
 
 # But in `_compile`; Numba's own method to say so asks for a signature.
-guarded_update._can_compile = find_misfit._can_compile = False
+guarded_update._can_compile = find_misfit._can_compile = take_part._can_compile = False
 
 
 @kernel(merge=True)
@@ -292,77 +332,45 @@ def _require_fitting(optimizer, grads, state, params):
     require_fitting("update", optimizer, state, params, "grads", grads)
 
 
-# On several threads: a range of the vector each.
+# On several threads: a piece of the vector after the other each.
 
 
-def _shares(optimizer, params, threads):
+def _shares(optimizer, state, params, threads):
     """How many threads pay."""
-    threads = usable(_check.integer("update", "threads", threads, least=1))
-    n_bytes = params.nbytes if isinstance(params, np.ndarray) and is_elementwise(optimizer) else 0
-    return max(1, min(threads, n_bytes // _THREAD_BYTES))
+    threads = _check.integer("update", "threads", threads, least=1)
+    shares = min(threads, params.nbytes // _THREAD_BYTES if isinstance(params, np.ndarray) else 1)
+    if shares <= 1 or not is_elementwise(optimizer) or _lies_otherwise(state, params.size):
+        return 1
+    return usable(shares)
 
 
-def _known_to_fit(optimizer, lr, grads, state, params):
+def _lies_otherwise(state, n_params):
+    """Whether a state has an array of a number a parameter, or more, that is not cut with the vector."""
+    for value in state if isinstance(state, tuple) else ():
+        if isinstance(value, tuple):
+            if _lies_otherwise(value, n_params):
+                return True
+        elif isinstance(value, np.ndarray) and value.size >= n_params and value.shape[0] != n_params:
+            return True
+    return False
+
+
+def _update_side_by_side(optimizer, lr, grads, state, params, threads, shares):
+    arguments = (optimizer, lr, grads, state, params, _known)
+    if not _known_to_fit(*arguments):
+        _require_fitting(optimizer, grads, state, params)
+        _compile(find_misfit, arguments)
+        _compile(take_part, (optimizer, np.zeros(1), grads, state, params, _known, state, _known[0], state, LEADS))
+        _remember(find_misfit(*arguments))
+    piece = max(1, _PIECE_BYTES // params.itemsize // _RANGE) * _RANGE
+    Team(take_part, optimizer, grads, state, params, _known, piece, threads, shares - 1).step(lr)
+
+
+def _known_to_fit(optimizer, lr, grads, state, params, known):
     """Whether such arrays were found right before, so that nothing large need be made to see it."""
     if is_masked(grads) or is_masked(params):
         return False
     try:
-        return find_misfit(optimizer, lr, grads, state, params, _known) == _DONE
+        return find_misfit(optimizer, lr, grads, state, params, known) == _DONE
     except (TypeError, ValueError):  # Numba's: of types that were not seen before, or of an empty list
         return False
-
-
-def _update_side_by_side(optimizer, lr, grads, state, params, shares):
-    if any(array.size >= params.size for array in _uncut(state, params.size)):  # a matrix that lies otherwise
-        unguarded_update(optimizer, lr, grads, state, params)
-        return
-    # This thread begins at once, the others once they have woken up: each takes the next piece until none is left.
-    n_ranges = -(-params.size // _RANGE)
-    n_pieces = min(n_ranges, max(shares, min(_PIECES * shares, params.nbytes // _PIECE_BYTES)))
-    pieces, uncut = itertools.count(), []
-
-    def work():
-        for k in pieces:
-            if k >= n_pieces:
-                return
-            start, stop = (min(n_ranges * end // n_pieces * _RANGE, params.size) for end in (k, k + 1))
-            part = _part(state, params.size, start, stop)
-            unguarded_update(optimizer, lr, grads[start:stop], part, params[start:stop])
-            if k == 0:
-                uncut.append(part)
-
-    with Interrupts() as interrupts:  # a whole step or none
-        run_all([work] * shares)
-        _take_over(state, uncut[0], params.size)
-    interrupts.pass_on()
-
-
-def _uncut(state, n_params):
-    """The arrays that are not cut with the vector, but given to every thread."""
-    for value in state:
-        if isinstance(value, tuple):
-            yield from _uncut(value, n_params)
-        elif value.shape[:1] != (n_params,):
-            yield value
-
-
-def _part(state, n_params, start, stop):
-    """The state of a range: views of the arrays that are as long as the vector, copies of the others."""
-    parts = []
-    for name, value in zip(getattr(state, "_fields", [""] * len(state)), state, strict=True):
-        if isinstance(value, tuple):
-            parts.append(_part(value, n_params, start, stop))
-        elif value.shape[:1] == (n_params,):
-            parts.append(value[start:stop])
-        else:
-            parts.append(value + start if name == "first" else value.copy())
-    return type(state)._make(parts) if hasattr(state, "_make") else tuple(parts)
-
-
-def _take_over(state, part, n_params):
-    """Write back what a thread has of the arrays that are not cut: all have the same, and the first has its place."""
-    for value, new in zip(state, part, strict=True):
-        if isinstance(value, tuple):
-            _take_over(value, new, n_params)
-        elif value.shape[:1] != (n_params,):
-            value[...] = new

@@ -3,6 +3,9 @@
 import gc
 import re
 import signal
+import threading
+import time
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -271,27 +274,115 @@ def test_threads_share_arrays_of_several_numbers_a_parameter(columns, shared_fro
     np.testing.assert_array_equal(*ends)
 
 
-def test_an_interrupt_is_heard_after_a_whole_step(shared_from_the_start, monkeypatch):
-    params, grads, optimizer = np.ones(5000), np.ones(5000), fastgd.Adam()
+def test_an_interrupt_is_heard_between_whole_steps(shared_from_the_start):
+    optimizer, grads = Adam(), np.ones(100_000)
+    params = np.ones(1)
+    state, expected = init_state(optimizer, params), {}
+    for _ in range(3000):  # all parameters do the same
+        update(optimizer, 1e-4, grads[:1], state, params)
+        expected[params[0]] = [part.copy() for part in state]
+    for delay in np.linspace(0.001, 0.02, 10):
+        params = np.ones(grads.size)
+        state = init_state(optimizer, params)
+        update(optimizer, 1e-4, grads, state, params, threads=3)
+
+        def go_on(state=state, params=params):
+            for _ in range(len(expected)):
+                update(optimizer, 1e-4, grads, state, params, threads=3)
+            time.sleep(1)
+
+        threading.Timer(delay, signal.raise_signal, [signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            go_on()
+        assert np.ptp(params) == 0
+        for came, wanted in zip(state, expected[params[0]], strict=True):
+            np.testing.assert_array_equal(came, np.resize(wanted, came.shape))
+
+
+class Fussy(NamedTuple):
+    """A rule that fails at numbers that are not finite."""
+
+
+class FussyState(NamedTuple):
+    """Nothing."""
+
+
+def fuss(optimizer, lr, grads, state, params):
+    for i in range(params.size):
+        if not np.isfinite(grads[i]):
+            raise ArithmeticError("not a number")
+        params[i] -= lr * grads[i]
+
+
+fastgd.register_optimizer(Fussy, lambda optimizer, params: FussyState(), fuss, elementwise=True)
+
+
+@pytest.mark.parametrize("place", [0, 50_000, 99_999])
+def test_a_rule_that_fails_on_any_thread_fails(place, shared_from_the_start):
+    params, grads, optimizer = np.ones(100_000), np.ones(100_000), Fussy()
     state = init_state(optimizer, params)
-    pieces, take_one = [], fastgd.updates.unguarded_update
+    for _ in range(3):
+        grads[place] = 1
+        params[:] = 1
+        for _ in range(3):
+            update(optimizer, 0.25, grads, state, params, threads=3)
+        np.testing.assert_array_equal(params, 0.25)
+        grads[place] = np.nan
+        with pytest.raises(ArithmeticError, match="not a number"):
+            update(optimizer, 0.25, grads, state, params, threads=3)
 
-    def pressing(*arguments):
-        pieces.append(1)
-        if len(pieces) == 2:
-            signal.raise_signal(signal.SIGINT)
-        take_one(*arguments)
 
-    monkeypatch.setattr(fastgd.updates, "unguarded_update", pressing)
-    monkeypatch.setattr(fastgd.updates, "run_all", lambda tasks: [task() for task in tasks])
-    with pytest.raises(KeyboardInterrupt):
+def test_threads_go_home_and_hold_nothing(shared_from_the_start):
+    params, grads, optimizer = np.ones(5000), np.ones(5000), Momentum()
+    state = init_state(optimizer, params)
+    for _ in range(3):
         update(optimizer, 0.1, grads, state, params, threads=3)
-    expected, expected_state = np.ones(5000), init_state(optimizer, params)
-    update(optimizer, 0.1, grads, expected_state, expected)
-    assert len(pieces) > 2
-    np.testing.assert_array_equal(params, expected)
-    for came, wanted in zip(state, expected_state, strict=True):
-        np.testing.assert_array_equal(came, wanted)
+    held = [weakref.ref(array) for array in (params, grads, state.velocity)]
+    del params, grads, state
+    deadline = time.monotonic() + 10
+    while any(reference() is not None for reference in held) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [reference() for reference in held] == [None] * 3
+
+
+def test_what_changes_between_steps_on_threads_counts(shared_from_the_start):
+    """Rates, gradients in the same or another array, optimisers, threads: the helpers may still be there, or not."""
+    ends = []
+    for several in (False, True):
+        rng = np.random.default_rng(0)
+        params = rng.normal(size=5000)
+        grads = rng.normal(size=5000)
+        state = init_state(Momentum(), params)
+        for k in range(60):
+            if k % 5 == 0:
+                grads = rng.normal(size=5000)
+            grads[k] = k
+            optimizer = Momentum(beta=0.5) if k % 7 == 0 else Momentum()
+            update(optimizer, 0.1 / (k + 1), grads, state, params, threads=1 + k % 3 if several else 1)
+        ends.append([params, *state])
+    assert same(*ends)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr": -1.0}, "lr must be a finite number"),
+        ({"lr": np.nan}, "lr must be a finite number"),
+        ({"threads": 0}, "threads must be an integer, 1 or larger"),
+    ],
+)
+def test_helpers_that_wait_let_nothing_wrong_pass(change, message, shared_from_the_start):
+    params, grads, optimizer = np.ones(5000), np.ones(5000), Momentum()
+    state = init_state(optimizer, params)
+    for _ in range(3):
+        update(optimizer, 0.1, grads, state, params, threads=3)
+    before = params.copy()
+    with pytest.raises(ValueError, match=message):
+        update(optimizer, **{"lr": 0.1, "threads": 3, **change}, grads=grads, state=state, params=params)
+    params.flags.writeable = False
+    with pytest.raises(ValueError, match="params must be a 1-D, contiguous, writable array"):
+        update(optimizer, 0.1, grads, state, params, threads=3)
+    np.testing.assert_array_equal(params, before)
 
 
 def test_threads_that_share_check_as_one_does(shared_from_the_start):
