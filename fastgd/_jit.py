@@ -9,7 +9,6 @@ Python code that generates machine code (intrinsics and overloads).
 """
 
 import contextlib
-import gc
 import glob
 import hashlib
 import os
@@ -23,12 +22,13 @@ import numba
 import numpy as np
 from numba.core import types as numba_types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.compiler import Compiler
 from numba.core.dispatcher import CompilingCounter, Dispatcher
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.core.typing.templates import builtin_registry
 from numba.extending import is_jitted
+
+from fastgd import _compiler
 
 # Compiled functions keep NaN and infinity visible: `nnan`, `ninf` and `afn` are never among the flags.
 # Element-wise code takes no `reassoc`: it would fold away the range reduction in `exp` (2.7 became 5.3 ULP).
@@ -76,7 +76,7 @@ def kernel(function=None, *, reassoc=False, inline=False, merge=False):
             forceinline=inline,
             inline="always" if merge else "never",
             no_cfunc_wrapper=True,
-            pipeline_class=_WithoutCollections,
+            pipeline_class=_compiler.HouseCompiler,
             cache=not merge,
         )
         if isinstance(compiled, Dispatcher):
@@ -134,23 +134,6 @@ def typing_a_verb(callers):
         yield
     finally:
         _RecursiveSinceAVerb.verbs -= 1
-
-
-class _WithoutCollections(Compiler):
-    """Numba's compiler, with Python's search for reference cycles put off until it has done its work.
-
-    It makes hundreds of thousands of objects, and each search goes through all that Numba is made of: a first `fit`
-    took 6.4 s with them and 5.9 without, and 40 MB more.
-    """
-
-    def compile_extra(self, func):
-        enabled = gc.isenabled()
-        gc.disable()
-        try:
-            return super().compile_extra(func)
-        finally:
-            if enabled:
-                gc.enable()
 
 
 def njit(function=None, *, cache=True, **options):
@@ -420,7 +403,7 @@ class _Walk:
     """A walk over code objects, the globals that they name, and the values of those."""
 
     def __init__(self):
-        self.hash = hashlib.sha256(_file_digest(__file__))
+        self.hash = hashlib.sha256(_file_digest(__file__) + _file_digest(_compiler.__file__))
         self.seen = set()
         self.callers: list[int] = []  # compiled functions, each named in the one before
         self.overloads_of_attributes = _overloads_of_attributes()

@@ -16,6 +16,7 @@ from user_rules import PlainSGD
 
 import fastgd
 from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, _finite, _loop, gradients, init_state
+from fastgd._compiler import HouseCompiler
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._simd import machine_vectors
 from fastgd.clipping import adaptive, by_norm
@@ -38,7 +39,7 @@ def compiled_for(dispatcher, *words):
 def llvm_function(dispatcher, signature):
     """The optimised LLVM code of a kernel, compiled anew, since the cache keeps none."""
     options = {name: value for name, value in dispatcher.targetoptions.items() if name != "nopython"}
-    fresh = numba.njit(**options)(dispatcher.py_func)
+    fresh = numba.njit(**options, pipeline_class=HouseCompiler)(dispatcher.py_func)
     fresh.compile(signature)
     module = llvm.parse_assembly(fresh.inspect_llvm(fresh.signatures[0]))
     name = fresh.overloads[fresh.signatures[0]].fndesc.mangled_name
@@ -173,6 +174,7 @@ def test_the_training_loop(optimizer):
         element = LLVM_TYPES[dtype]
         assert f"load <{lanes} x {element}>" in str(function)  # rows, in whole vectors,
         assert f"@llvm.masked.load.v{lanes}f" in str(function)  # and what is left of them
+        assert re.search(rf"\bfdiv\b[^\n]*<{lanes} x {element}>", str(function))  # the sigmoids too, by LLVM itself
         operations = vector_operations(function, element)
         assert {"fmul", "fadd", "fsub", "fdiv", "fmuladd"} <= operations.keys()  # fdiv is the sigmoid's
         if isinstance(optimizer, Adam):
