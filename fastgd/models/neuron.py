@@ -201,8 +201,8 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
         losses_and_deltas(model, b, padded, lanes)
         for t in range(np.uint64(0), padded, _TILE):
             add_weighted_rows(X, places, t, lanes, DELTA + t, sums)
-        loss += sum_of_lanes(lanes, np.int64(LOSS), count)
-        db += sum_of_lanes(lanes, np.int64(DELTA), count)
+        loss += sum_of_lanes(lanes, np.uint64(LOSS), count)
+        db += sum_of_lanes(lanes, np.uint64(DELTA), count)
         if weighted or rest:
             for r in range(padded):
                 lanes[WEIGHT + r] = 1
@@ -279,7 +279,7 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
             for r in range(k):
                 lanes[LOSS + r], _ = cross_entropy_from_logit(lanes[LOSS + r], none, lanes[TARGET + r])
         norms, cosines, pairs = norms_and_cosines(lanes, k)
-        totals[0] += sum_of_lanes(lanes, np.int64(LOSS), k)
+        totals[0] += sum_of_lanes(lanes, np.uint64(LOSS), k)
         if np.uint64(totals.size) > _TOTALS:
             for r in range(k):
                 totals[_TOTALS + r] = lanes[LOSS + r]
