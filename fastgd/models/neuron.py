@@ -74,7 +74,8 @@ class NeuronScratch(NamedTuple):
 GROUP = 4 * TILE  # rows whose forward halves are done before the first backward half
 SINGLES = 8 * TILE  # rows that are descended one by one in a call: what comes before and after them takes 0.3 µs
 # Of a row: w·x, target, weight, dL/dz, loss; while rows are descended, also |(x, 1)|² and (x, 1)·(x', 1) with the next.
-Z, TARGET, WEIGHT, DELTA, LOSS, SQUARE, PRODUCT = range(0, 7 * SINGLES, SINGLES)
+# Unsigned, as the rows that are added to them: an index that might be negative is looked at, and its loop gathers.
+Z, TARGET, WEIGHT, DELTA, LOSS, SQUARE, PRODUCT = np.arange(0, 7 * SINGLES, SINGLES, np.uint64)
 RATE = Z
 _TILE = np.uint64(TILE)
 _GROUP_NUMBERS = 3 << 11  # of X in a group at most, so that the backward half finds the rows in the nearest cache
@@ -151,14 +152,14 @@ def norms_and_cosines(lanes, count):
 
     What is in SQUARE becomes its root.
     """
-    zero = lanes.dtype.type(0)
+    zero, one = lanes.dtype.type(0), np.uint64(1)
     norms, cosines, pairs = zero, zero, zero
     for r in range(count):
         lanes[SQUARE + r] = np.sqrt(lanes[SQUARE + r])
         norms += abs(lanes[DELTA + r]) * lanes[SQUARE + r]
-    for r in range(np.uint64(1), count):
-        delta, before = lanes[DELTA + r], lanes[DELTA + r - 1]
-        cosine = lanes[PRODUCT + r - 1] / (lanes[SQUARE + r] * lanes[SQUARE + r - 1])
+    for r in range(one, count):
+        delta, before = lanes[DELTA + r], lanes[DELTA + r - one]
+        cosine = lanes[PRODUCT + r - one] / (lanes[SQUARE + r] * lanes[SQUARE + r - one])
         pair = (delta != zero) & (before != zero)
         cosines += (cosine if (delta > zero) == (before > zero) else -cosine) if pair else zero
         pairs += pair
@@ -201,8 +202,8 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
         losses_and_deltas(model, b, padded, lanes)
         for t in range(np.uint64(0), padded, _TILE):
             add_weighted_rows(X, places, t, lanes, DELTA + t, sums)
-        loss += sum_of_lanes(lanes, np.uint64(LOSS), count)
-        db += sum_of_lanes(lanes, np.uint64(DELTA), count)
+        loss += sum_of_lanes(lanes, LOSS, count)
+        db += sum_of_lanes(lanes, DELTA, count)
         if weighted or rest:
             for r in range(padded):
                 lanes[WEIGHT + r] = 1
@@ -237,8 +238,12 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
         w[j] = params[j]
     for j in range(n_features, np.uint64(w.size)):
         w[j] = 0  # a sum that was not finite may have left NaN there
-    for r in range(n_rows):
-        lanes[RATE + r] = -T(rates[np.uint64(0) if rates.size == 1 else r])
+    if rates.size == 1:
+        for r in range(n_rows):
+            lanes[RATE + r] = -T(rates[0])
+    else:
+        for r in range(n_rows):
+            lanes[RATE + r] = -T(rates[r])
     row, last = np.uint64(rows[0]), n_rows - one
     along_previous = np.float64(dot_row(X, row, previous) + previous[n_features])  # of the last gradient and (x, 1)
     following = np.uint64(rows[min(one, last)])
@@ -279,7 +284,7 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
             for r in range(k):
                 lanes[LOSS + r], _ = cross_entropy_from_logit(lanes[LOSS + r], none, lanes[TARGET + r])
         norms, cosines, pairs = norms_and_cosines(lanes, k)
-        totals[0] += sum_of_lanes(lanes, np.uint64(LOSS), k)
+        totals[0] += sum_of_lanes(lanes, LOSS, k)
         if np.uint64(totals.size) > _TOTALS:
             for r in range(k):
                 totals[_TOTALS + r] = lanes[LOSS + r]
