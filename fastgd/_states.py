@@ -7,13 +7,27 @@ from fastgd._class_names import plain_name, with_classes_told_apart
 from fastgd._registry import OptimizerKernels, kernels_for
 
 
+def new_state(owner, optimizer, params):
+    """The state that an optimiser's `init` makes for these parameters, a tuple of arrays."""
+    state = kernels_for(owner, OptimizerKernels, optimizer).init.py_func(optimizer, params)
+    _require_arrays(f"{owner}: the state that {plain_name(type(optimizer))} makes", state, "state")
+    return with_classes_told_apart(state)
+
+
+def _require_arrays(what, value, name):
+    if isinstance(value, tuple):
+        for field, part in zip(field_names(value, name), value, strict=True):
+            _require_arrays(what, part, field)
+    elif name == "state" or not isinstance(value, np.ndarray):
+        raise TypeError(f"{what} must be a named tuple of arrays, but {name} is {type(value).__name__}")
+
+
 def require_fitting(owner, optimizer, state, params, name, vector):
     """Raise unless a state is what `init_state` makes for this optimiser and vector, and all arrays are by themselves.
 
     `vector`, by its name, is the array that goes with the parameters, and was checked against them.
     """
-    kernels = kernels_for(owner, OptimizerKernels, optimizer)
-    require_like(owner, state, with_classes_told_apart(kernels.init.py_func(optimizer, params)), "state")
+    require_like(owner, state, new_state(owner, optimizer, params), "state")
     arrays = [("params", params), (name, vector), *_named_arrays(state, "state")]
     for i, (name, array) in enumerate(arrays):
         for other_name, other in arrays[:i]:

@@ -21,7 +21,7 @@ from fastgd._registry import (
     copy_params,
     kernels_for,
 )
-from fastgd._states import require_fitting
+from fastgd._states import new_state, require_fitting
 from fastgd._views import borrowed, without_owner
 
 # The compiled forms are pasted into their callers: a call through a verb then costs what the kernel costs.
@@ -151,11 +151,10 @@ def init_state(optimizer, params):
     >>> fastgd.init_state(fastgd.Momentum(), np.zeros(2))
     MomentumState(velocity=array([0., 0.]), gain=array([1.]))
     """
-    kernels = kernels_for("init_state", OptimizerKernels, optimizer)
     # The Python form: making a few arrays is not worth a compilation.
     params = _check.vector("init_state", "params", params)
     try:
-        return with_classes_told_apart(kernels.init.py_func(optimizer, params))
+        return new_state("init_state", optimizer, params)
     except ValueError as error:  # a layout or a range that does not fit, perhaps of an optimiser within
         raise ValueError(f"{plain_name(type(optimizer))}: {error}") from None
 

@@ -258,6 +258,7 @@ def test_float32_stays_float32(run, tmp_path):
         (["--decay", "-1"], "argument --decay: must be a finite number, 0 or larger, got -1"),
         (["--threads", "0"], "argument --threads: must be an integer, 1 or larger, got 0"),
         (["--seed", "-1"], "argument --seed: must be an integer, 0 or larger, got -1"),
+        (["--seed", str(1 << 63)], "argument --seed: must be below 2^63, got 9223372036854775808"),
         (["--test-share", "1"], "argument --test-share: must be a number in [0, 1), got 1"),
         (["--optimizer", "sgdd"], "argument --optimizer: invalid choice: 'sgdd'"),
         (["--target", "price"], "--target price: the bundled table's target is diagnosis"),

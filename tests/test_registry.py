@@ -292,6 +292,43 @@ def test_what_is_registered_is_a_function(function):
     assert Rule.__bases__ == (tuple,)
 
 
+class Counting(NamedTuple):
+    """A rule whose state is not made of arrays alone."""
+
+    counts: bool = True
+
+
+class CountState(NamedTuple):
+    steps: int
+    sums: np.ndarray
+
+
+fastgd.register_optimizer(
+    Counting,
+    lambda optimizer, params: CountState(0, params.copy()) if optimizer.counts else params.copy(),
+    lambda optimizer, lr, grads, state, params: None,
+)
+
+
+@pytest.mark.parametrize(
+    ("counts", "what"),
+    [(True, re.escape("state.steps is int")), (False, "state is ndarray")],
+)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda rule: init_state(rule, np.ones(3)),
+        lambda rule: update(rule, 0.1, np.ones(3), CountState(0, np.ones(3)), np.ones(3)),
+        lambda rule: fit(Neuron(2), np.ones((4, 2)), np.ones(4), optimizer=rule),
+        lambda rule: fastgd.minimize(fastgd.problems.Bowl(), [1.0], optimizer=rule),
+    ],
+    ids=["init_state", "update", "fit", "minimize"],
+)
+def test_a_state_is_made_of_arrays(use, counts, what):
+    with pytest.raises(TypeError, match=f"state that Counting makes must be a named tuple of arrays, but {what}"):
+        use(Counting(counts))
+
+
 class Stranger(NamedTuple):
     beta: float = 0.5
 

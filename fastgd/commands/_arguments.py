@@ -16,12 +16,19 @@ def numbers(text):
 
 def integer(least):
     """Make the reader of an integer, `least` or larger."""
-    return _reader(int, Range(f"an integer, {least} or larger", lambda value: value >= least))
+    return _reader(_int64, Range(f"an integer, {least} or larger", lambda value: value >= least))
 
 
 def number(within):
     """Make the reader of a number in a range."""
     return _reader(float, within)
+
+
+def _int64(text):
+    value = int(text)
+    if value >= 1 << 63:
+        raise argparse.ArgumentTypeError(f"must be below 2^63, got {text}")
+    return value
 
 
 def _reader(kind, within):
