@@ -46,7 +46,8 @@ def update(optimizer, lr, grads, state, params, threads=1):
         The parameters, float32 or float64, contiguous.
     threads : int
         From Python only: at most so many threads share the vector, fewer where that is faster. The bits are the same.
-        Methods that need norms or shapes take one.
+        Methods that need norms or shapes take one. After a step the others look out for the next, without sleeping,
+        for some 0.1 ms.
 
     Raises
     ------
