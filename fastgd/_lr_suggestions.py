@@ -58,15 +58,18 @@ def stable_limit(lrs, losses, optimizer):
 
     On a bowl the error of the steepest direction is multiplied by -q a step when it alone is left, and the loss by q².
     If only the last loss rose, that direction's part is what is left of the losses' changes when those along the other
-    directions, in proportion to the rate, are taken out.
+    directions are taken out: each larger than the one before by a factor that is near the rates', and slowly falls.
     """
     before, last = losses[-2:]
     floor = losses.min()
-    if floor < before or losses.size < 4:
+    if floor < before or losses.size < 6:
         parts = before - floor, last - floor
     else:
-        falls = np.diff(losses[-4:])
-        parts = falls[1:] - falls[:-1] * lrs[-1] / lrs[-2]
+        changes = np.diff(losses[-6:])
+        growth = changes[1:3] / changes[:2] if (changes[:3] < 0).all() else np.repeat(lrs[-1] / lrs[-2], 2)
+        slowing = min(growth[1] / growth[0], 1.0)
+        expected = changes[2] * np.cumprod(growth[1] * slowing ** np.arange(1, 3))
+        parts = changes[3:] - expected
     if not (before < last and 0 < parts[0] < parts[1]):
         return np.inf
     q = np.sqrt(parts[1] / parts[0])
