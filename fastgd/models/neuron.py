@@ -75,7 +75,7 @@ GROUP = 4 * TILE  # rows whose forward halves are done before the first backward
 SINGLES = 8 * TILE  # rows that are descended one by one in a call: what comes before and after them takes 0.3 µs
 # Of a row: w·x, target, weight, dL/dz, loss; while rows are descended, also |(x, 1)|² and (x, 1)·(x', 1) with the next.
 # Unsigned, as the rows that are added to them: an index that might be negative is looked at, and its loop gathers.
-Z, TARGET, WEIGHT, DELTA, LOSS, SQUARE, PRODUCT = np.arange(0, 7 * SINGLES, SINGLES, np.uint64)
+Z, TARGET, WEIGHT, DELTA, LOSS, SQUARE, PRODUCT = map(np.uint64, range(0, 7 * SINGLES, SINGLES))
 RATE = Z
 _TILE = np.uint64(TILE)
 _GROUP_NUMBERS = 3 << 11  # of X in a group at most, so that the backward half finds the rows in the nearest cache
