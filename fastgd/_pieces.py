@@ -83,7 +83,7 @@ def piece_of(typing_context, state, own, n_params, start, count):
     """The state of the parameters [start : start + count], as views without owners.
 
     Of the arrays of `state` that are as long as the vector it is a range. The others are those of `own`, copies that
-    one thread has to itself; `first` becomes the number of the first parameter.
+    one thread has to itself; of these an integer named `first` becomes the number of the first parameter.
     """
 
     def emit(context, builder, signature, arguments):
@@ -92,9 +92,10 @@ def piece_of(typing_context, state, own, n_params, start, count):
         for kind, name, array, copy in _leaves(context, builder, state, *arguments[:2]):
             length, *others = cgutils.unpack_tuple(builder, array.shape)
             is_cut = builder.icmp_unsigned("==", length, n_params)
-            if name == "first":
-                number = builder.add(builder.load(array.data), context.cast(builder, start, types.uint64, kind.dtype))
-                builder.store(number, builder.select(is_cut, array.data, copy.data))
+            if name == "first" and isinstance(kind.dtype, types.Integer):
+                with builder.if_then(builder.not_(is_cut)):
+                    offset = context.cast(builder, start, types.uint64, kind.dtype)
+                    builder.store(builder.add(builder.load(array.data), offset), copy.data)
             view = context.make_array(kind)(context, builder)
             context.populate_array(
                 view,

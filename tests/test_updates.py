@@ -274,6 +274,48 @@ def test_threads_share_arrays_of_several_numbers_a_parameter(columns, shared_fro
     np.testing.assert_array_equal(*ends)
 
 
+class Sampled(NamedTuple):
+    """A rule that draws a number a parameter, by its place: it asks for the number of the first one."""
+
+
+class SampledState(NamedTuple):
+    """`named` holds arrays of the same name, which are not that number."""
+
+    first: np.ndarray
+    steps: np.ndarray
+    named: "NamedState"
+
+
+class NamedState(NamedTuple):
+    first: np.ndarray  # moments, as long as the vector
+
+
+def new_samples(optimizer, params):
+    return SampledState(np.zeros(1, np.int64), np.zeros(2, np.int32), NamedState(params.copy()))
+
+
+def add_samples(optimizer, lr, grads, state, params):
+    state.steps[1] += 1
+    for i in range(params.size):
+        state.named.first[i] += grads[i]
+        params[i] -= lr * state.named.first[i] * ((state.first[0] + i) % 7 + state.steps[1])
+
+
+fastgd.register_optimizer(Sampled, new_samples, add_samples, elementwise=True)
+
+
+def test_threads_know_the_number_of_their_first_parameter(shared_from_the_start):
+    grads, ends = np.random.default_rng(0).normal(size=5000), []
+    for threads in (1, 3):
+        params = np.ones(5000)
+        state = init_state(Sampled(), params)
+        for _ in range(4):
+            update(Sampled(), 0.1, grads, state, params, threads=threads)
+        assert (state.first[0], *state.steps) == (0, 0, 4)
+        ends.append([params, state.named.first])
+    assert same(*ends)
+
+
 def test_an_interrupt_is_heard_between_whole_steps(shared_from_the_start):
     optimizer, grads = Adam(), np.ones(100_000)
     params = np.ones(1)
