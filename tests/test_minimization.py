@@ -151,15 +151,15 @@ def test_args_that_count_references():
     assert list(held[1]) == [1.0]
 
 
+def ellipse_about(x, grad, held):
+    return ellipse(x, grad, 10.0, held[0])
+
+
 @pytest.mark.parametrize("dtype", [">f8", "f2", ">i4"])
 def test_args_in_other_dtypes(dtype):
     centre = CENTRE.astype(dtype)
-
-    def nested(x, grad, held):
-        return ellipse(x, grad, 10.0, held[0])
-
     assert fastgd.gradient_descent(ellipse, [0, 0], SGD(), 0.04, 500, 1e-6, (np.float16(10), centre)).success
-    assert minimize(nested, [0, 0], optimizer=SGD(), lr=0.04, args=((centre,),)).success
+    assert minimize(ellipse_about, [0, 0], optimizer=SGD(), lr=0.04, args=((centre,),)).success
     many = fastgd.minimize_many(ellipse, np.zeros((1, 2)), optimizer=SGD(), lr=0.04, args=(10.0, centre[None]))
     np.testing.assert_allclose(many.x[0], CENTRE, atol=1e-6)
 
