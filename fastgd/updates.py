@@ -1,7 +1,6 @@
 """`update`: one step of an optimiser; from Python with its arguments checked, and on several threads if asked for."""
 
 import hashlib
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -124,7 +123,6 @@ def _update(optimizer, lr, grads, state, params):
 _DONE, _WRONG = 0, 2  # other answers are odd: a number that is not known yet
 _SETS, _WAYS = 1 << 7, 8  # a number has its place in one of so many sets, and there in any of so many ways
 _known = np.zeros((_SETS, _WAYS), np.uint64)
-_compiling = threading.Lock()
 _SMALL, _MOST_WAYS = 1 << 12, 64  # parameters in a vector whose state is kept, and such states: a few megabytes
 
 
@@ -224,8 +222,13 @@ def take_part(optimizer, lrs, grads, state, params, known, after, board, own, ro
                 return np.uint64(_DONE)
 
 
-# But in `_compile`; Numba's own method to say so asks for a signature.
-guarded_update._can_compile = find_misfit._can_compile = take_part._can_compile = False
+def _refuse(*arguments, **named):
+    raise TypeError("arguments of types that were not seen before")
+
+
+# What Numba's dispatcher calls then, to compile for them. (Its own way to forbid that is a switch, which would be on for
+# all threads while one of them compiles.)
+guarded_update._compile_for_args = find_misfit._compile_for_args = take_part._compile_for_args = _refuse
 
 
 @kernel(merge=True)
@@ -310,13 +313,7 @@ def _update_for_the_first_time(optimizer, lr, grads, state, params):
 def _compile(function, arguments):
     """Compile for arguments of types that were found right; return their signature."""
     signature = tuple(map(typeof, arguments))
-    if signature not in function.overloads:
-        with _compiling:
-            function._can_compile = True
-            try:
-                function.compile(signature)
-            finally:
-                function._can_compile = False
+    function.compile(signature)
     return signature
 
 

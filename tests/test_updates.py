@@ -518,6 +518,25 @@ def test_threads_of_a_program_update_side_by_side():
         np.testing.assert_array_equal(params, work(seed))
 
 
+def test_threads_of_a_program_may_meet_new_types_at_once():
+    """One compiles while others ask for what is not compiled yet."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(held):
+        params = np.ones(3)
+        for each in (SGD(), *held):
+            optimizer = fastgd.SkipNonfinite(each)
+            state = init_state(optimizer, params)
+            for _ in range(3):
+                update(optimizer, 0.0, np.ones(3), state, params)
+        return params
+
+    rules = [fastgd.EMA(SGD()), fastgd.EMA(Momentum()), fastgd.Lookahead(SGD()), fastgd.Accumulate(SGD(), 2)]
+    with ThreadPoolExecutor(4) as pool:
+        for params in pool.map(work, [rules[k:] + rules[:k] for k in range(4)]):
+            np.testing.assert_array_equal(params, 1)
+
+
 def test_verbs_of_the_layout():
     np.testing.assert_array_equal(fastgd.layout(fastgd.Neuron(30)), [[0, 1, 30], [30, 1, 1]])
 
