@@ -226,8 +226,8 @@ def _refuse(*arguments, **named):
     raise TypeError("arguments of types that were not seen before")
 
 
-# What Numba's dispatcher calls then, to compile for them. (Its own way to forbid that is a switch, which would be on for
-# all threads while one of them compiles.)
+# What Numba's dispatcher calls then, to compile for them. (Its own way to forbid that is a switch, which would be on
+# for all threads while one of them compiles.)
 guarded_update._compile_for_args = find_misfit._compile_for_args = take_part._compile_for_args = _refuse
 
 
