@@ -62,7 +62,7 @@ def stable_limit(lrs, losses, optimizer):
     """
     before, last = losses[-2:]
     floor = losses.min()
-    if floor < before or losses.size < 6:
+    if floor < before:
         parts = before - floor, last - floor
     else:
         changes = np.diff(losses[-6:])

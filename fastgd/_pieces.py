@@ -9,6 +9,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from fastgd._views import leaves
+
 _I64 = ir.IntType(64)
 
 
@@ -49,15 +51,10 @@ def count_one(typing_context, numbers, k):
     return types.uint64(numbers, types.int64), emit
 
 
-def _leaves(context, builder, kind, *values, name=""):
-    """The arrays of nested tuples of one type, side by side, with their kind and name."""
-    if isinstance(kind, types.BaseTuple):
-        names = getattr(kind, "fields", [""] * len(kind))
-        items = [cgutils.unpack_tuple(builder, value, len(kind)) for value in values]
-        for part_kind, part_name, *parts in zip(kind.types, names, *items, strict=True):
-            yield from _leaves(context, builder, part_kind, *parts, name=part_name)
-    else:
-        yield kind, name, *(context.make_array(kind)(context, builder, value) for value in values)
+def _arrays(context, builder, kind, *values):
+    """The arrays of nested tuples of one type, side by side, with their type and name."""
+    for leaf_kind, name, *parts in leaves(builder, kind, *values):
+        yield leaf_kind, name, *(context.make_array(leaf_kind)(context, builder, part) for part in parts)
 
 
 def _itemsize(context, kind):
@@ -69,7 +66,7 @@ def copy_uncut(typing_context, source, target, n_params):
     """Copy the arrays of a state that are not as long as the vector of parameters into those of another."""
 
     def emit(context, builder, signature, arguments):
-        for kind, _, array, copy in _leaves(context, builder, source, *arguments[:2]):
+        for kind, _, array, copy in _arrays(context, builder, source, *arguments[:2]):
             length = cgutils.unpack_tuple(builder, array.shape)[0]
             with builder.if_then(builder.icmp_unsigned("!=", length, arguments[2])):
                 cgutils.raw_memcpy(builder, copy.data, array.data, array.nitems, _itemsize(context, kind))
@@ -89,7 +86,7 @@ def piece_of(typing_context, state, own, n_params, start, count):
     def emit(context, builder, signature, arguments):
         n_params, start, count = arguments[2:]
         views = []
-        for kind, name, array, copy in _leaves(context, builder, state, *arguments[:2]):
+        for kind, name, array, copy in _arrays(context, builder, state, *arguments[:2]):
             length, *others = cgutils.unpack_tuple(builder, array.shape)
             is_cut = builder.icmp_unsigned("==", length, n_params)
             if name == "first" and isinstance(kind.dtype, types.Integer):

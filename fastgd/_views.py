@@ -49,6 +49,15 @@ def without_owner(context, builder, kind, value):
     return value
 
 
+def leaves(builder, kind, *values, name=""):
+    """The parts of nested tuples of one type, side by side: the type of each, its field's name and its values."""
+    if not isinstance(kind, types.BaseTuple):
+        return [(kind, name, *values)]
+    names = getattr(kind, "fields", [""] * len(kind))
+    parts = zip(kind.types, names, *(cgutils.unpack_tuple(builder, value, len(kind)) for value in values), strict=True)
+    return [leaf for part, field, *of_part in parts for leaf in leaves(builder, part, *of_part, name=field)]
+
+
 @intrinsic
 def borrowed_slice(typing_context, array, start, size):
     """The view array[start : start + size] of a 1-D array, without its owner.

@@ -19,7 +19,7 @@ from fastgd._registry import OptimizerKernels
 from fastgd._states import is_elementwise, require_fitting
 from fastgd._team import DISMISSED, FAILED, FINISHED, LEADS, NEXT, NONE_LEFT, PIECE, Team, team_of
 from fastgd._threads import usable
-from fastgd._views import borrowed_slice
+from fastgd._views import borrowed_slice, leaves
 from fastgd.verbs import in_compiled_code, kernels_in_compiled_code
 
 _THREAD_BYTES = 1 << 20  # of parameters to a thread, at least
@@ -244,7 +244,7 @@ def facts(typing_context, value):
 
     def emit(context, builder, signature, arguments):
         parts, misaligned = [ir.Constant(_U64, int.from_bytes(digest))], ir.Constant(_U64, 0)
-        for kind, leaf in _leaves(builder, value, arguments[0]):
+        for kind, _, leaf in leaves(builder, value, arguments[0]):
             if isinstance(kind, types.Array):
                 array = context.make_array(kind)(context, builder, leaf)
                 parts += cgutils.unpack_tuple(builder, array.shape) + cgutils.unpack_tuple(builder, array.strides)
@@ -267,7 +267,7 @@ def places(typing_context, value):
 
     def emit(context, builder, signature, arguments):
         parts = []
-        for kind, leaf in _leaves(builder, value, arguments[0]):
+        for kind, _, leaf in leaves(builder, value, arguments[0]):
             if isinstance(kind, types.Array):
                 array = context.make_array(kind)(context, builder, leaf)
                 itemsize = ir.Constant(_U64, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
@@ -286,13 +286,6 @@ def _leaf_kinds(kind):
     if isinstance(kind, types.BaseTuple):
         return [leaf for part in kind.types for leaf in _leaf_kinds(part)]
     return [kind]
-
-
-def _leaves(builder, kind, value):
-    if isinstance(kind, types.BaseTuple):
-        parts = zip(kind.types, cgutils.unpack_tuple(builder, value, len(kind)), strict=True)
-        return [leaf for part in parts for leaf in _leaves(builder, *part)]
-    return [(kind, value)]
 
 
 def _update_for_the_first_time(optimizer, lr, grads, state, params):
