@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._ahead import rows_ahead, rows_to_come
 from fastgd._jit import kernel
-from fastgd._simd import prefetch_rows, scale_and_compare
+from fastgd._simd import scale_and_compare
 from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
-from fastgd.gradients import add_rows, rows_ahead, sum_of_weights
+from fastgd.gradients import add_rows, sum_of_weights
 from fastgd.updates import update
 from fastgd.verbs import clip, descend_rows, descends_rows
 
@@ -120,19 +121,15 @@ def train(
                 break  # for the rates of the whole group
             size = min(size, last_step - step)
             if size > 0:
-                # One by one, rows in order come by themselves as fast as they are needed: asked for, they took 50 ns
-                # instead of 40 (float64, 30 columns, a sigmoid). Scattered ones come in half the time (float32).
-                if ahead and plan.order != SEQUENTIAL:
-                    begin = low + ahead
-                    prefetch_rows(X, order, np.uint64(begin), np.uint64(max(0, min(size, n_rows - begin))))
                 rows = borrowed_slice(order, np.uint64(low), np.uint64(size))
+                later = rows_to_come(order, low, low + size, ahead)
                 rate = np.uint64(0 if constant else step - first_step)
                 following_rates = borrowed_slice(rates, rate, np.uint64(rates.size) - rate)
                 for i in range(ROW_TOTALS):
                     row_totals[i] = 0
                 row_totals[4] = sums[LAST_NORM]
                 done_singly = descend_rows(
-                    model, optimizer, following_rates, params, X, y, rows, scratch, previous, row_totals
+                    model, optimizer, following_rates, params, X, y, rows, later, scratch, previous, row_totals
                 )
                 sums[LOSS] += row_totals[0]
                 sums[WEIGHT] += done_singly

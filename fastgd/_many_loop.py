@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import overload
 
+from fastgd._ahead import rows_ahead, rows_to_come
 from fastgd._jit import kernel
 from fastgd._lanes import scale_and_compare_many, transpose
 from fastgd._loop import (
@@ -35,9 +36,10 @@ from fastgd._loop import (
     write_history,
 )
 from fastgd._registry import ModelKernels, OptimizerKernels, keeps_average
+from fastgd._simd import prefetch_rows
 from fastgd._views import borrowed, borrowed_row, borrowed_slice, from_numbers, repeated
 from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
-from fastgd.gradients import add_rows, ask_for_rows, rows_ahead, sum_of_weights
+from fastgd.gradients import add_rows, sum_of_weights
 from fastgd.updates import update
 from fastgd.verbs import PASTED, add_losses_and_grads_of_many, clip, eval_params, kernels_in_compiled_code
 
@@ -321,8 +323,9 @@ def _side_by_side(model, X, y, weight, order, start, stop, runs, lanes, scratch)
     lanes.losses[:] = 0
     while start < stop:
         piece_stop = min(start + piece, stop)
-        ask_for_rows(X, order, start, piece_stop, ahead)
         rows = borrowed_slice(order, np.uint64(start), np.uint64(piece_stop - start))
+        later = rows_to_come(order, start, piece_stop, ahead)
+        prefetch_rows(X, later, np.uint64(0), np.uint64(later.size))
         for block in range(n_blocks):
             W, G = borrowed_row(lanes.W, block), borrowed_row(lanes.G, block)
             losses = borrowed_row(lanes.losses, block)

@@ -50,6 +50,7 @@ class ModelKernels(NamedTuple):
     scratch_of_many: typing.Callable | None
     add_losses_and_grads_of_many: typing.Callable | None
     x_columns: typing.Callable | None
+    add_loss_and_grad_ahead: typing.Callable | None
 
 
 class ObjectiveKernels(NamedTuple):
@@ -218,6 +219,7 @@ def register_model(
     descend_rows=None,
     scratch_of_many=None,
     add_losses_and_grads_of_many=None,
+    add_loss_and_grad_ahead=None,
     **ranges,
 ):
     """Make a NamedTuple a model: a function of rows of data with a flat vector of parameters.
@@ -249,11 +251,11 @@ def register_model(
         ``check(model, X=None, y=None)``, plain Python: raises ValueError where fields do not go together, or
         (called by `fit` with data) where the data do not suit the model.
     descend_rows : callable, optional
-        ``descend_rows(model, rates, params, X, y, rows, scratch, previous, totals) -> number of rows``: plain
+        ``descend_rows(model, rates, params, X, y, rows, ahead, scratch, previous, totals) -> number of rows``: plain
         gradient descent, one unweighted row a step, where a model has a shorter way to that than its gradient.
-        `rates` has the rate of each step, or one for all. It may stop early, as it must before a loss that is
-        not finite. `previous` is the gradient of the step before, and becomes that of the last one. To `totals`
-        it adds the losses, the gradients' norms, the cosines between successive ones (where both have a
+        `rates` has the rate of each step, or one for all; `ahead` is as below. It may stop early, as it must before
+        a loss that is not finite. `previous` is the gradient of the step before, and becomes that of the last one.
+        To `totals` it adds the losses, the gradients' norms, the cosines between successive ones (where both have a
         length) and the number of these; the fifth is the norm of the step before, and becomes the last one's.
         Where `totals` has more room, the loss of each row is written after these five.
     scratch_of_many, add_losses_and_grads_of_many : callable, optional
@@ -262,6 +264,11 @@ def register_model(
         does for parameters that are the columns of W, a C-ordered matrix with rows and columns to spare, a multiple of
         16 of each; it adds to the columns of G, a matrix like W, and to losses, one a column.
         ``scratch_of_many(model, W)`` makes what it works in.
+    add_loss_and_grad_ahead : callable, optional
+        ``add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, grads) -> loss``: the same as
+        `add_loss_and_grad`, for data beyond the cache. `ahead` are rows whose turn comes later, as many as `rows`: the
+        model asks for each of them while it works on the row in its place; or it is empty, where nothing is asked for.
+        Without this form, a loop asks for some rows before each piece of its own.
     **ranges
         For each field, what its values must be.
 
@@ -313,6 +320,7 @@ def register_model(
         scratch_of_many and _compiled(scratch_of_many),
         add_losses_and_grads_of_many and _compiled(add_losses_and_grads_of_many),
         x_columns and _compiled(x_columns),
+        add_loss_and_grad_ahead and _compiled(add_loss_and_grad_ahead),
     )
     _register(cls, kernels, ranges, check)
 

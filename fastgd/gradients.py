@@ -10,17 +10,24 @@ from numba.core import types
 from numba.extending import overload
 
 from fastgd import _check
+from fastgd._ahead import rows_ahead
 from fastgd._compiled_checks import require_array, require_params
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for
 from fastgd._simd import prefetch_rows
 from fastgd._views import borrowed, borrowed_slice, repeated
-from fastgd.verbs import PASTED, add_loss_and_grad, kernels_in_compiled_code, make_scratch, n_params, takes_columns
+from fastgd.verbs import (
+    PASTED,
+    add_loss_and_grad,
+    in_compiled_code,
+    kernels_in_compiled_code,
+    make_scratch,
+    n_params,
+    takes_columns,
+)
 
 _MOST_ROWS = 2048  # float32 sums of so many terms keep six digits
-_CACHE_BYTES = 1 << 20  # a smaller X is near anyway
-_LONGEST_SCATTERED = 256  # bytes; in longer rows in random order the processor's own prefetching does better
-_BYTES_AHEAD = 1 << 13  # of X, that are asked for at a time
+_PIECE_BYTES = 1 << 13  # of X, that are asked for at a time for models that don't do it themselves
 _MOST_NUMBERS = 1 << 21  # of X in a block, so that an interrupt never waits long
 
 
@@ -30,39 +37,43 @@ def block_rows(n_columns):
     return max(16, min(_MOST_ROWS, _MOST_NUMBERS // max(1, n_columns)))
 
 
-@kernel(merge=True)
-def rows_ahead(X):
-    """How many rows are asked for while as many before them are worked on; 0 where X is near.
+@kernel
+def _ahead_of_pieces(model, params, X, y, weight, rows, ahead, scratch, grads):
+    """Ask for rows before each piece, for models that don't ask for them as they work."""
+    piece = max(16, _PIECE_BYTES // (X.shape[1] * X.itemsize)) if ahead.size else rows.size
+    loss = params.dtype.type(0)
+    for low in range(0, rows.size, piece):
+        count = np.uint64(min(piece, rows.size - low))
+        if ahead.size:
+            prefetch_rows(X, ahead, np.uint64(low), count)
+        loss += add_loss_and_grad(
+            model, params, X, y, weight, borrowed_slice(rows, np.uint64(low), count), scratch, grads
+        )
+    return loss
 
-    Without it rows arrive at 17 GB/s, one line after another, where memory gives 37; in random order at 6 GB/s
-    instead of 10. In pieces, since a whole batch asked for at once arrives too late for its first rows.
-    """
-    row_bytes = X.shape[1] * X.itemsize
-    return max(16, _BYTES_AHEAD // row_bytes // 16 * 16) if X.shape[0] * row_bytes > _CACHE_BYTES else 0
+
+def add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, grads):
+    """Add the gradients of rows to `grads`, return the sum of their losses, and ask for rows that come later."""
+    raise NotImplementedError("add_loss_and_grad_ahead is called in compiled code")
 
 
-@kernel(merge=True)
-def ask_for_rows(X, order, low, stop, ahead):
-    """Before work on the rows order[low:stop], ask for those that are as many as `ahead` after them, if it pays."""
-    if ahead:
-        first, last = low + ahead, min(stop + ahead, order.size)
-        short = X.shape[1] * X.itemsize <= _LONGEST_SCATTERED
-        if first < last and (short or order[last - 1] - order[first] == last - 1 - first):
-            prefetch_rows(X, order, np.uint64(first), np.uint64(last - first))
+@in_compiled_code(add_loss_and_grad_ahead)
+def _add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, grads):
+    return (
+        kernels_in_compiled_code("add_loss_and_grad_ahead", ModelKernels, model).add_loss_and_grad_ahead
+        or _ahead_of_pieces
+    )
 
 
 @kernel(merge=True)
 def add_rows(model, params, X, y, weight, order, low, high, ahead, scratch, grads):
     """Add the gradients of the rows order[low:high] to grads; return the sum of their losses."""
-    loss = params.dtype.type(0)
-    piece = ahead if ahead > 0 else high - low
-    while low < high:
-        stop = min(low + piece, high)
-        ask_for_rows(X, order, low, stop, ahead)
-        rows = borrowed_slice(order, np.uint64(low), np.uint64(stop - low))
-        loss += add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads)
-        low = stop
-    return loss
+    size = np.uint64(high - low)
+    rows = borrowed_slice(order, np.uint64(low), size)
+    later = borrowed_slice(
+        order, np.uint64(min(low + ahead, order.size - (high - low))), size if ahead else np.uint64(0)
+    )
+    return add_loss_and_grad_ahead(model, params, X, y, weight, rows, later, scratch, grads)
 
 
 @kernel(merge=True)

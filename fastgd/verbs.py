@@ -458,24 +458,25 @@ def _descends_rows(model, optimizer, rule):
     return lambda model, optimizer, rule: is_plain(optimizer)
 
 
-def descend_rows(model, optimizer, rates, params, X, y, rows, scratch, previous, totals):
+def descend_rows(model, optimizer, rates, params, X, y, rows, ahead, scratch, previous, totals):
     """Do plain steps of one row each, where `descends_rows` allows; return how many were done."""
     raise NotImplementedError("descend_rows is called in compiled code")
 
 
 @overload(descend_rows, jit_options=PASTED)
-def _descend_rows(model, optimizer, rates, params, X, y, rows, scratch, previous, totals):
+def _descend_rows(model, optimizer, rates, params, X, y, rows, ahead, scratch, previous, totals):
     kernel = kernels_in_compiled_code("descend_rows", ModelKernels, model).descend_rows
     plain = kernels_in_compiled_code("descend_rows", OptimizerKernels, optimizer).plain
     if kernel is None or plain is None:
-        return lambda model, optimizer, rates, params, X, y, rows, scratch, previous, totals: 0
-    return lambda model, optimizer, rates, params, X, y, rows, scratch, previous, totals: kernel(
+        return lambda model, optimizer, rates, params, X, y, rows, ahead, scratch, previous, totals: 0
+    return lambda model, optimizer, rates, params, X, y, rows, ahead, scratch, previous, totals: kernel(
         model,
         borrowed(rates),
         borrowed(params),
         borrowed(X),
         borrowed(y),
         borrowed(rows),
+        borrowed(ahead),
         borrowed(scratch),
         borrowed(previous),
         borrowed(totals),

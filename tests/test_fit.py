@@ -8,6 +8,7 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from user_rules import Linear
 
 import fastgd
 from fastgd import _pace, _run, _setup
@@ -116,6 +117,34 @@ def test_run_equals_the_plain_loop(optimizer, dtype, batch_size):
     assert result.params.dtype == dtype
     assert np.isnan(result.history["val_loss"]).all()
     assert not result.history["skipped"].any()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("n", "d", "batch_size"), [(9001, 30, 50), (2500, 130, 64), (400, 700, 33), (9001, 30, 1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_run_over_data_beyond_the_cache(n, d, batch_size, order, dtype):
+    """More than a megabyte, of which rows are asked for before their turn, to the end of an epoch."""
+    X, y = table(n, d, dtype)
+    model, lr = fastgd.Neuron(d), 0.01
+    result = fastgd.fit(
+        model, X, y, optimizer=fastgd.SGD(), lr=lr, batch_size=batch_size, epochs=2, order=order, seed=4
+    )
+    params, _ = reference.train(
+        fastgd.init_params(model, 4, dtype), X, y, drawn(X, batch_size, order, 4, 2), batch_size, optimizer="SGD", lr=lr
+    )
+    np.testing.assert_allclose(result.params, params, **TOLERANCE[dtype])
+
+
+def test_a_model_that_does_not_ask_for_rows():
+    """For models without a form that does, the loop asks: the run is that over the same rows in the cache."""
+    n, repeats = 1000, 40
+    X, y = table(n, 8, np.float64)
+    model = Linear(8, 1)
+    near = fastgd.fit(model, X, y[:, None], batch_size=50, epochs=repeats, order="sequential", lr=0.01)
+    X, y = np.tile(X, (repeats, 1)), np.tile(y, repeats)
+    far = fastgd.fit(model, X, y[:, None], batch_size=50, epochs=1, order="sequential", lr=0.01)
+    np.testing.assert_allclose(far.params, near.params, rtol=1e-12)
+    assert X.nbytes > 2 << 20
 
 
 @pytest.mark.parametrize("order", ORDERS)

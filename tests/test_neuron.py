@@ -89,6 +89,20 @@ def test_value_and_grad(activation, loss, dtype, n, d, seed):
         np.testing.assert_array_equal(array, original)
 
 
+@pytest.mark.parametrize(("n", "d"), [(70_001, 5), (9001, 30), (3001, 130)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_data_beyond_the_cache(n, d, dtype):
+    X, y, params = rows_and_targets(n, d, dtype)
+    grads = np.empty(d + 1, dtype)
+    loss = value_and_grad(Neuron(d), params, X, y, grads)
+    expected_loss, expected = reference.loss_and_grad(params.astype(float), X, y)
+    assert loss == pytest.approx(expected_loss, rel=TOLERANCES[dtype])
+    np.testing.assert_allclose(grads, expected, atol=TOLERANCES[dtype])
+    np.testing.assert_allclose(
+        predict(Neuron(d), params, X), reference.forward(params.astype(float), X), atol=TOLERANCES[dtype]
+    )
+
+
 @pairs
 @pytest.mark.parametrize("dtype", DTYPES)
 @settings(deadline=None, max_examples=60)

@@ -6,10 +6,11 @@ import numpy as np
 
 from fastgd._jit import kernel
 from fastgd._lanes import add_up_rows, add_weighted_rows_of_many, dot_rows_with_many
-from fastgd._simd import TILE, locate_rows
+from fastgd._simd import TILE
 from fastgd.activations import IDENTITY, SIGMOID, TANH
 from fastgd.losses import BINARY_CROSS_ENTROPY, MSE
 from fastgd.models._output import loss_and_delta, times_weight
+from fastgd.models._tiles import locate_group
 
 GROUP = 64  # rows whose forward halves are done before the first backward half
 _TILE = np.uint64(TILE)
@@ -76,13 +77,7 @@ def add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, 
     last_rows, places, numbers, matrix = scratch
     for first in range(np.uint64(0), n_rows, np.uint64(GROUP)):
         count = min(np.uint64(GROUP), n_rows - first)
-        rest = count % _TILE
-        for t in range(np.uint64(0), count - rest, _TILE):
-            locate_rows(X, rows, first + t, places, t)
-        if rest:
-            for r in range(_TILE):
-                last_rows[r] = rows[first + min(count - rest + r, count - np.uint64(1))]
-            locate_rows(X, last_rows, np.uint64(0), places, count - rest)
+        locate_group(X, rows, first, count, last_rows, places)
         for t in range(np.uint64(0), count, _TILE):
             dot_rows_with_many(X, places, t, W, matrix)
         many_losses_and_deltas(model, y, weight, rows, first, count, n_models, numbers)

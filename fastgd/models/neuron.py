@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._ahead import distance_ahead, rows_ahead
 from fastgd._check import Range
 from fastgd._jit import kernel
 from fastgd._registry import register_model
@@ -14,14 +15,17 @@ from fastgd._simd import (
     add_weighted_rows,
     dot_row,
     dot_rows,
-    locate_rows,
+    dot_rows_alone,
     place_of_row,
+    prefetch_rows,
     step_and_look_ahead,
 )
+from fastgd._views import borrowed_slice
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, cross_entropy_from_logit, squared_error
 from fastgd.models._many_neurons import add_losses_and_grads_of_many, scratch_of_many
 from fastgd.models._output import delta_of_row, loss_and_delta, times_weight
+from fastgd.models._tiles import locate_group
 
 
 class Neuron(NamedTuple):
@@ -66,7 +70,8 @@ class NeuronScratch(NamedTuple):
     """What a group of rows needs between its forward and its backward half."""
 
     rows: np.ndarray  # uint32 (TILE,): the last rows, the final one repeated to fill a tile
-    places: np.ndarray  # uint64 (GROUP,): where the rows are in memory
+    places: np.ndarray  # uint64 (GROUP,): where the rows are in memory,
+    later: np.ndarray  # and those that are asked for meanwhile
     vectors: np.ndarray  # (d + 1 + TILE,), whole vectors: sums of gradients, 0 between calls; w, while descending rows
     lanes: np.ndarray  # (7 * SINGLES,): the parts below, in one array, so that LLVM sees that they do not overlap
 
@@ -98,7 +103,11 @@ def scratch(model, params):
     lanes = np.empty(7 * SINGLES, params.dtype)
     lanes[TARGET:DELTA] = 1  # rows that fill a tile have some target; weights stay 1 but for a group with others
     return NeuronScratch(
-        np.zeros(TILE, np.uint32), np.zeros(GROUP, np.uint64), np.zeros(params.size + TILE, params.dtype), lanes
+        np.zeros(TILE, np.uint32),
+        np.zeros(GROUP, np.uint64),
+        np.zeros(GROUP, np.uint64),
+        np.zeros(params.size + TILE, params.dtype),
+        lanes,
     )
 
 
@@ -168,12 +177,21 @@ def norms_and_cosines(lanes, count):
 
 @kernel(inline=True)
 def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
+    none = borrowed_slice(rows, np.uint64(0), np.uint64(0))
+    return add_loss_and_grad_ahead(model, params, X, y, weight, rows, none, scratch, grads)
+
+
+@kernel(inline=True)
+def add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, grads):
     # A group's rows go through the forward half together and then through the backward half: the sigmoids of
     # several tiles fill the time that those of one would spend waiting for their own latencies.
     n_rows, n_features = np.uint64(rows.size), np.uint64(model.n_features)
     group = max(_TILE, min(np.uint64(GROUP), np.uint64(_GROUP_NUMBERS) // n_features // _TILE * _TILE))
     weighted = weight.strides[0] != 0
     last_rows, places, lanes, sums = scratch.rows, scratch.places, scratch.lanes, scratch.vectors
+    distance = distance_ahead(X, rows, ahead)
+    scattered = ahead.size > 0 and distance == 0
+    later = borrowed_slice(scratch.later, np.uint64(0), np.uint64(scratch.later.size if scattered else 0))
     b = params[n_features]
     loss, db = params.dtype.type(0), params.dtype.type(0)
     first = np.uint64(0)
@@ -189,19 +207,17 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
         if weighted:
             for r in range(count):
                 lanes[WEIGHT + r] = weight[rows[first + r]]
-        for t in range(np.uint64(0), count - rest, _TILE):
-            locate_rows(X, rows, first + t, places, t)
+        locate_group(X, rows, first, count, last_rows, places)
+        if scattered:
+            locate_group(X, ahead, first, count, last_rows, later)
         if rest:
-            for r in range(_TILE):
-                last_rows[r] = rows[first + min(count - rest + r, count - np.uint64(1))]
-            locate_rows(X, last_rows, np.uint64(0), places, count - rest)
             for r in range(count, padded):
                 lanes[WEIGHT + r] = 0
         for t in range(np.uint64(0), padded, _TILE):
-            dot_rows(X, places, t, params, lanes)
+            dot_rows(X, places, t, params, lanes, distance, later)
         losses_and_deltas(model, b, padded, lanes)
         for t in range(np.uint64(0), padded, _TILE):
-            add_weighted_rows(X, places, t, lanes, DELTA + t, sums)
+            add_weighted_rows(X, places, t, lanes, DELTA + t, sums, distance, later)
         loss += sum_of_lanes(lanes, LOSS, count)
         db += sum_of_lanes(lanes, DELTA, count)
         if weighted or rest:
@@ -215,6 +231,8 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
         loss += times_weight(L, weight[row])
         db += delta
         add_weighted_row(X, row, delta, sums)
+        if ahead.size:
+            prefetch_rows(X, ahead, first, np.uint64(1))
         first += np.uint64(1)
     for j in range(n_features):
         grads[j] += sums[j]
@@ -224,14 +242,14 @@ def add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads):
 
 
 @kernel(inline=True)
-def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
+def descend_rows(model, rates, params, X, y, rows, ahead, scratch, previous, totals):
     # θ ← θ - lr·δ·(x, 1), row by row. Done as it stands, each product w·x waits for the stores of the update before it
     # and for the sum of its lanes, some fifty cycles. But w·x'' after two steps is w·x'' before them, less each step's
     # lr·δ times (x'', 1)·(x, 1). All of that is there two rows early but the last δ, and what a row waits for is its
     # own sigmoid and three operations. Looking one row ahead took 17 ns a row of 30 float32 with the identity, 33
     # with cross-entropy and the sigmoid made for vectors; two, and the quick one, 13 and 20 (float64: 41 and 28).
     # Losses, norms and cosines, for which no step waits, are left for the end, where vectors do them.
-    T, none, one = params.dtype.type, params.dtype.type(0), np.uint64(1)
+    T, none, nowhere, one = params.dtype.type, params.dtype.type(0), np.uint64(0), np.uint64(1)
     n_features, n_rows = np.uint64(model.n_features), min(np.uint64(rows.size), np.uint64(SINGLES))
     w, lanes, b = scratch.vectors, scratch.lanes, params[n_features]
     for j in range(n_features):
@@ -248,10 +266,10 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
     along_previous = np.float64(dot_row(X, row, previous) + previous[n_features])  # of the last gradient and (x, 1)
     following = np.uint64(rows[min(one, last)])
     place, place_following = place_of_row(X, row), place_of_row(X, following)
-    z, _, _, square = step_and_look_ahead(X, place, place, place, none, w)
-    w_x, product, _, square_following = step_and_look_ahead(X, place, place, place_following, none, w)
+    z, _, _, square = step_and_look_ahead(X, place, place, place, nowhere, none, w)
+    w_x, product, _, square_following = step_and_look_ahead(X, place, place, place_following, nowhere, none, w)
     z, z_following = z + b, w_x + b
-    delta, k = none, np.uint64(0)
+    delta, k, asked = none, np.uint64(0), np.uint64(ahead.size)
     while k < n_rows:
         target = y[row]
         dL_dz, loss = delta_of_row(model.activation, model.loss, z, target)
@@ -264,11 +282,12 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
         lanes[SQUARE + k], lanes[PRODUCT + k] = square, product
         rate = lanes[RATE + k]
         step, rate_product = rate * delta, rate * product  # the next row waits for δ: one product less in its way
+        later = place_of_row(X, np.uint64(ahead[k])) if k < asked else nowhere
         k += one
         row, after = following, np.uint64(rows[min(k + one, last)])
         place_after = place_of_row(X, after)
         w_x, along_row, along_following, square_after = step_and_look_ahead(
-            X, place, place_following, place_after, step, w
+            X, place, place_following, place_after, later, step, w
         )
         z, z_following = z_following + rate_product * delta, (w_x + b) + step * along_row
         b += step
@@ -305,14 +324,17 @@ def descend_rows(model, rates, params, X, y, rows, scratch, previous, totals):
 def write_outputs(activation, params, X, a):
     """a[i] = f(w·x_i + b)."""
     n_rows, n_features = np.uint64(X.shape[0]), np.uint64(X.shape[1])
-    rows, places, z = np.empty(TILE, np.uint32), np.empty(TILE, np.uint64), np.empty(TILE, params.dtype)
-    b = params[n_features]
-    for first in range(np.uint64(0), n_rows, _TILE):
-        for r in range(_TILE):
-            rows[r] = first + r if first + r < n_rows else n_rows - np.uint64(1)
-        locate_rows(X, rows, np.uint64(0), places, np.uint64(0))
-        dot_rows(X, places, np.uint64(0), params, z)
-        for r in range(min(_TILE, n_rows - first)):
+    rows, last_rows, z = np.empty(GROUP, np.uint32), np.empty(TILE, np.uint32), np.empty(GROUP, params.dtype)
+    places, b = np.empty(GROUP, np.uint64), params[n_features]
+    none, distance = borrowed_slice(places, np.uint64(0), np.uint64(0)), np.uint64(rows_ahead(X) * X.strides[0])
+    for first in range(np.uint64(0), n_rows, np.uint64(GROUP)):
+        count = min(np.uint64(GROUP), n_rows - first)
+        for r in range(count):
+            rows[r] = first + r
+        locate_group(X, rows, np.uint64(0), count, last_rows, places)
+        for t in range(np.uint64(0), count, _TILE):
+            dot_rows_alone(X, places, t, params, z, distance, none)
+        for r in range(count):
             a[first + r] = activate(activation, z[r] + b)
 
 
@@ -420,6 +442,7 @@ register_model(
     add_loss_and_grad=add_loss_and_grad,
     predict=predict,
     layout=layout,
+    add_loss_and_grad_ahead=add_loss_and_grad_ahead,
     x_columns=x_columns,
     check=check,
     descend_rows=descend_rows,

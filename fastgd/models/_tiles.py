@@ -1,0 +1,23 @@
+"""Rows of data in tiles: where those of a group are in memory."""
+
+import numpy as np
+
+from fastgd._jit import kernel
+from fastgd._simd import TILE, locate_rows
+
+_TILE = np.uint64(TILE)
+
+
+@kernel(inline=True)
+def locate_group(X, rows, first, count, last_rows, places):
+    """Write the addresses of the rows rows[first : first + count], the final one repeated to fill a tile.
+
+    last_rows : uint32 (TILE,), to work in; places : uint64, written, room for whole tiles.
+    """
+    rest = count % _TILE
+    for t in range(np.uint64(0), count - rest, _TILE):
+        locate_rows(X, rows, first + t, places, t)
+    if rest:
+        for r in range(_TILE):
+            last_rows[r] = rows[first + min(count - rest + r, count - np.uint64(1))]
+        locate_rows(X, last_rows, np.uint64(0), places, count - rest)
