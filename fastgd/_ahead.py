@@ -23,14 +23,14 @@ def rows_ahead(X):
     return max(least, min(most, _BYTES_AHEAD // row_bytes)) if X.shape[0] * row_bytes > _CACHE_BYTES else 0
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def rows_to_come(order, low, high, ahead):
     """The rows as many places after order[low:high] as `ahead`, in the end the last ones; none where `ahead` is 0."""
     size = high - low
     return borrowed_slice(order, np.uint64(min(low + ahead, order.size - size)), np.uint64(size if ahead else 0))
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def distance_ahead(X, rows, ahead):
     """How many bytes the rows `ahead` lie behind `rows`, where both are neighbours in order; else 0."""
     if ahead.size == 0:

@@ -8,7 +8,7 @@ from fastgd._simd import TILE, locate_rows
 _TILE = np.uint64(TILE)
 
 
-@kernel(inline=True)
+@kernel(merge=True)
 def locate_group(X, rows, first, count, last_rows, places):
     """Write the addresses of the rows rows[first : first + count], the final one repeated to fill a tile.
 
