@@ -101,7 +101,7 @@ def train(
     last_step = limits.step if constant else min(limits.step, first_step + rates.size)
     ahead = rows_ahead(X)
     if ahead > 0 and plan.order == BLOCK_SHUFFLED:
-        ahead = plan.window  # of the next window, whose rows still are in order: from memory they come 1.2 times as fast
+        ahead = plan.window  # of the next one, whose rows still are in order: from memory they come 1.2 times as fast
     singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1 and descends_rows(model, optimizer, rule)
     recorded = SINGLE_ROWS if losses.size > 0 else 0
     row_totals = borrowed_slice(sums, np.uint64(ROWS), np.uint64(ROW_TOTALS + recorded))
