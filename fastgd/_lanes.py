@@ -9,7 +9,7 @@ is loaded into all lanes at once, and each vector of parameters serves all rows 
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastgd._simd import TILE, Matrix, Vectors, contiguous, data_pointer, i64, row_pointers
+from fastgd._simd import TILE, Matrix, Vectors, contiguous, data_pointer, i64
 
 _VECTORS_TOGETHER = 2  # of models
 
@@ -89,7 +89,7 @@ def dot_rows_with_many(typing_context, X, places, start, W, Z):
             sums = _Sums(weights, n_rows * n_vectors)
             stop = builder.add(arguments[2], i64(TILE))
             with cgutils.for_range_slice(builder, arguments[2], stop, i64(n_rows), inc=True) as (first, _):
-                pointers = row_pointers(context, builder, matrix, places_type, arguments[1], first)[:n_rows]
+                pointers = matrix.rows_at(places_type, arguments[1], first)[:n_rows]
                 sums.begin(weights.load_vectors(matrix.columns, lane, n_vectors) * n_rows)
                 with cgutils.for_range(builder, matrix.columns) as loop:
                     vectors = weights.load_vectors(loop.index, lane, n_vectors)

@@ -36,7 +36,7 @@ from fastgd._loop import (
     write_history,
 )
 from fastgd._registry import ModelKernels, OptimizerKernels, keeps_average
-from fastgd._simd import prefetch_rows
+from fastgd._rows import prefetch_rows
 from fastgd._views import borrowed, borrowed_row, borrowed_slice, from_numbers, repeated
 from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
 from fastgd.gradients import add_rows, sum_of_weights

@@ -14,7 +14,7 @@ from fastgd._ahead import rows_ahead
 from fastgd._compiled_checks import require_array, require_params
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for
-from fastgd._simd import prefetch_rows
+from fastgd._rows import prefetch_rows
 from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.verbs import (
     PASTED,

@@ -3,12 +3,13 @@
 import numpy as np
 
 from fastgd._jit import kernel
-from fastgd._simd import TILE, locate_rows
+from fastgd._rows import locate_rows
+from fastgd._simd import TILE
 
 _TILE = np.uint64(TILE)
 
 
-@kernel(merge=True)
+@kernel(inline=True)
 def locate_group(X, rows, first, count, last_rows, places):
     """Write the addresses of the rows rows[first : first + count], the final one repeated to fill a tile.
 

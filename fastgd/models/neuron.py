@@ -9,8 +9,7 @@ from fastgd._ahead import distance_ahead, rows_ahead
 from fastgd._check import Range
 from fastgd._jit import kernel
 from fastgd._registry import register_model
-from fastgd._simd import (
-    TILE,
+from fastgd._rows import (
     add_weighted_row,
     add_weighted_rows,
     dot_row,
@@ -20,6 +19,7 @@ from fastgd._simd import (
     prefetch_rows,
     step_and_look_ahead,
 )
+from fastgd._simd import TILE
 from fastgd._views import borrowed_slice
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, cross_entropy_from_logit, squared_error
