@@ -16,6 +16,7 @@ from numba.extending import is_jitted
 from fastgd import _jit
 from fastgd._class_names import plain_name, tell_apart
 from fastgd._constructors import Field, Thing, check_on_construction, construct_in_compiled_code
+from fastgd._reachable_code import kernels_of
 
 
 class OptimizerKernels(NamedTuple):
@@ -505,4 +506,4 @@ def _register(cls: typing.Any, kernels, ranges, check=None):
     _registered[cls] = kernels
     # What compiled code is made from; the functions that stay Python's are none of it.
     made_from = tuple(field.in_compiled_code() for field in fields)
-    _jit.kernels_of[cls] = (*(part for part in kernels if is_jitted(part) or isinstance(part, bool)), made_from)
+    kernels_of[cls] = (*(part for part in kernels if is_jitted(part) or isinstance(part, bool)), made_from)

@@ -13,8 +13,9 @@ from numba.extending import intrinsic
 from fastgd import _check
 from fastgd._check import is_masked
 from fastgd._compiled_checks import require_array, require_params, require_state
-from fastgd._jit import described, kernel
+from fastgd._jit import kernel
 from fastgd._pieces import copy_uncut, count_one, piece_of, share, shared
+from fastgd._reachable_code import described
 from fastgd._registry import OptimizerKernels
 from fastgd._states import is_elementwise, require_fitting
 from fastgd._team import DISMISSED, FAILED, FINISHED, LEADS, NEXT, NONE_LEFT, PIECE, Team, team_of

@@ -11,7 +11,8 @@ import pytest
 from conftest import PACKAGE
 
 import fastgd
-from fastgd import _jit
+from fastgd import _disk_cache
+from fastgd._reachable_code import reachable_code_digest
 
 RULES = """
 from typing import NamedTuple
@@ -220,7 +221,7 @@ def digest(tmp_path, monkeypatch):
             (folder / f"{name}.py").write_text(f"import numba\nimport numpy as np\n{text}\n")
             sys.modules.pop(name, None)
         importlib.invalidate_caches()
-        result = _jit.reachable_code_digest(importlib.import_module("edited").f)
+        result = reachable_code_digest(importlib.import_module("edited").f)
         for name in ("edited", *others):
             sys.modules.pop(name, None)
         return result
@@ -263,7 +264,7 @@ def test_the_key_covers_an_overload_s_helpers_in_other_files(digest):
 def test_the_key_covers_a_method_that_compiled_code_gives_a_type(tmp_path, python, kind):
     call = "x.twice()" if kind == "method" else "x.twice"
     (tmp_path / "show.py").write_text(
-        "import edited; from fastgd import _jit; print(_jit.reachable_code_digest(edited.f))"
+        "import edited; from fastgd import _reachable_code; print(_reachable_code.reachable_code_digest(edited.f))"
     )
     shown = []
     for body in ("2 * x", "2 * x", "3 * x"):
@@ -281,7 +282,7 @@ def test_remarks_and_names_elsewhere_are_no_part_of_the_key(digest):
 
 
 def test_the_key_is_the_same_in_every_process(python):
-    code = "from fastgd import _jit, _loop; print(_jit.reachable_code_digest(_loop.train))"
+    code = "from fastgd import _loop, _reachable_code; print(_reachable_code.reachable_code_digest(_loop.train))"
     assert len({python("-c", code).stdout for _ in range(3)}) == 1  # Python's hash seeds differ
 
 
@@ -389,13 +390,13 @@ def test_no_files_pile_up(tmp_path, python):
 
 def test_two_processes_that_compile_at_once_do_not_mix_up(tmp_path):
     # Both look for a free name before either of them writes.
-    keys = [_jit._Key(f"signature {k}", "digest") for k in range(2)]
-    files = [_jit._EntryFiles(str(tmp_path), "function") for _ in keys]
+    keys = [_disk_cache._Key(f"signature {k}", "digest") for k in range(2)]
+    files = [_disk_cache._EntryFiles(str(tmp_path), "function") for _ in keys]
     assert [file.load(key) for file, key in zip(files, keys, strict=True)] == [None, None]
     for file, key in zip(files, keys, strict=True):
         file.save(key, {"machine code of": key.name})
     for key in keys:
-        assert _jit._EntryFiles(str(tmp_path), "function").load(key) == {"machine code of": key.name}
+        assert _disk_cache._EntryFiles(str(tmp_path), "function").load(key) == {"machine code of": key.name}
     assert files[0].load(keys[0]._replace(digest="of an edited function")) is None
     files[0].flush()
     assert files[1].load(keys[1]) is None
@@ -427,13 +428,13 @@ def test_without_a_folder_there_is_no_cache_and_one_warning(unwritable, python, 
 
 
 def test_a_folder_that_can_no_longer_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(_jit, "_warned", False)
+    monkeypatch.setattr(_disk_cache, "_warned", False)
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
 
     def full(*arguments):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(_jit._EntryFiles, "save", full)
+    monkeypatch.setattr(_disk_cache._EntryFiles, "save", full)
 
     @fastgd.njit
     def add(x):

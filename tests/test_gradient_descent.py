@@ -12,7 +12,8 @@ from user_minimization import ellipse
 from user_rules import Averaged
 
 import fastgd
-from fastgd import SGD, Adam, _jit, minimize
+from fastgd import SGD, Adam, minimize
+from fastgd._reachable_code import importable
 from fastgd.gradient_descent import Descent
 from fastgd.problems import Bowl, Rosenbrock
 
@@ -90,9 +91,9 @@ def test_the_disk_cache_finds_users_functions(python):
 
 
 def test_what_is_known_by_its_address_is_not_written_to_disk():
-    assert not _jit._importable([typeof(ellipse)])
-    assert not _jit._importable([typeof((1.0, ellipse))])
-    assert _jit._importable([typeof(Rosenbrock())])
+    assert not importable([typeof(ellipse)])
+    assert not importable([typeof((1.0, ellipse))])
+    assert importable([typeof(Rosenbrock())])
 
 
 def test_numbers_of_steps_in_compiled_code():
