@@ -15,16 +15,16 @@ from fastgd._rows import (
     dot_row,
     dot_rows,
     dot_rows_alone,
-    place_of_row,
     prefetch_rows,
-    step_and_look_ahead,
 )
 from fastgd._simd import TILE
 from fastgd._views import borrowed_slice
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
-from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, cross_entropy_from_logit, squared_error
+from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, squared_error
 from fastgd.models._many_neurons import add_losses_and_grads_of_many, scratch_of_many
-from fastgd.models._output import delta_of_row, loss_and_delta, times_weight
+from fastgd.models._neuron_scratch import DELTA, GROUP, LOSS, TARGET, WEIGHT, Z, scratch, sum_of_lanes
+from fastgd.models._output import loss_and_delta, times_weight
+from fastgd.models._single_rows import descend_rows
 from fastgd.models._tiles import locate_group
 
 
@@ -66,25 +66,8 @@ class Neuron(NamedTuple):
     loss: str | int = "mse"
 
 
-class NeuronScratch(NamedTuple):
-    """What a group of rows needs between its forward and its backward half."""
-
-    rows: np.ndarray  # uint32 (TILE,): the last rows, the final one repeated to fill a tile
-    places: np.ndarray  # uint64 (GROUP,): where the rows are in memory,
-    later: np.ndarray  # and those that are asked for meanwhile
-    vectors: np.ndarray  # (d + 1 + TILE,), whole vectors: sums of gradients, 0 between calls; w, while descending rows
-    lanes: np.ndarray  # (7 * SINGLES,): the parts below, in one array, so that LLVM sees that they do not overlap
-
-
-GROUP = 4 * TILE  # rows whose forward halves are done before the first backward half
-SINGLES = 8 * TILE  # rows that are descended one by one in a call: what comes before and after them takes 0.3 µs
-# Of a row: w·x, target, weight, dL/dz, loss; while rows are descended, also |(x, 1)|² and (x, 1)·(x', 1) with the next.
-# Unsigned, as the rows that are added to them: an index that might be negative is looked at, and its loop gathers.
-Z, TARGET, WEIGHT, DELTA, LOSS, SQUARE, PRODUCT = map(np.uint64, range(0, 7 * SINGLES, SINGLES))
-RATE = Z
 _TILE = np.uint64(TILE)
 _GROUP_NUMBERS = 3 << 11  # of X in a group at most, so that the backward half finds the rows in the nearest cache
-_TOTALS = np.uint64(5)  # what single rows add up to; where there is more room, their losses come after
 _SINGLY = np.uint64(2)  # so many rows left over are faster one by one than as a tile
 
 
@@ -96,19 +79,6 @@ def n_params(model):
 @kernel
 def x_columns(model):
     return model.n_features
-
-
-@kernel
-def scratch(model, params):
-    lanes = np.empty(7 * SINGLES, params.dtype)
-    lanes[TARGET:DELTA] = 1  # rows that fill a tile have some target; weights stay 1 but for a group with others
-    return NeuronScratch(
-        np.zeros(TILE, np.uint32),
-        np.zeros(GROUP, np.uint64),
-        np.zeros(GROUP, np.uint64),
-        np.zeros(params.size + TILE, params.dtype),
-        lanes,
-    )
 
 
 @kernel
@@ -145,34 +115,6 @@ def losses_and_deltas(model, b, count, lanes):
         losses_and_deltas_with(np.int64(TANH), np.int64(MSE), b, count, lanes)
     else:
         losses_and_deltas_with(np.int64(IDENTITY), np.int64(MSE), b, count, lanes)
-
-
-@kernel(inline=True, reassoc=True)
-def sum_of_lanes(lanes, start, count):
-    total = lanes.dtype.type(0)
-    for r in range(count):
-        total += lanes[start + r]
-    return total
-
-
-@kernel(inline=True, reassoc=True)
-def norms_and_cosines(lanes, count):
-    """Sums over single rows' gradients δ·(x, 1): of norms, of cosines between successive ones, of pairs of these.
-
-    What is in SQUARE becomes its root.
-    """
-    zero, one = lanes.dtype.type(0), np.uint64(1)
-    norms, cosines, pairs = zero, zero, zero
-    for r in range(count):
-        lanes[SQUARE + r] = np.sqrt(lanes[SQUARE + r])
-        norms += abs(lanes[DELTA + r]) * lanes[SQUARE + r]
-    for r in range(one, count):
-        delta, before = lanes[DELTA + r], lanes[DELTA + r - one]
-        cosine = lanes[PRODUCT + r - one] / (lanes[SQUARE + r] * lanes[SQUARE + r - one])
-        pair = (delta != zero) & (before != zero)
-        cosines += (cosine if (delta > zero) == (before > zero) else -cosine) if pair else zero
-        pairs += pair
-    return norms, cosines, pairs
 
 
 @kernel(inline=True)
@@ -239,85 +181,6 @@ def add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, g
         sums[j] = 0
     grads[n_features] += db
     return loss
-
-
-@kernel(inline=True)
-def descend_rows(model, rates, params, X, y, rows, ahead, scratch, previous, totals):
-    # θ ← θ - lr·δ·(x, 1), row by row. Done as it stands, each product w·x waits for the stores of the update before it
-    # and for the sum of its lanes, some fifty cycles. But w·x'' after two steps is w·x'' before them, less each step's
-    # lr·δ times (x'', 1)·(x, 1). All of that is there two rows early but the last δ, and what a row waits for is its
-    # own sigmoid and three operations. Looking one row ahead took 17 ns a row of 30 float32 with the identity, 33
-    # with cross-entropy and the sigmoid made for vectors; two, and the quick one, 13 and 20 (float64: 41 and 28).
-    # Losses, norms and cosines, for which no step waits, are left for the end, where vectors do them.
-    T, none, nowhere, one = params.dtype.type, params.dtype.type(0), np.uint64(0), np.uint64(1)
-    n_features, n_rows = np.uint64(model.n_features), min(np.uint64(rows.size), np.uint64(SINGLES))
-    w, lanes, b = scratch.vectors, scratch.lanes, params[n_features]
-    for j in range(n_features):
-        w[j] = params[j]
-    for j in range(n_features, np.uint64(w.size)):
-        w[j] = 0  # a sum that was not finite may have left NaN there
-    if rates.size == 1:
-        for r in range(n_rows):
-            lanes[RATE + r] = -T(rates[0])
-    else:
-        for r in range(n_rows):
-            lanes[RATE + r] = -T(rates[r])
-    row, last = np.uint64(rows[0]), n_rows - one
-    along_previous = np.float64(dot_row(X, row, previous) + previous[n_features])  # of the last gradient and (x, 1)
-    following = np.uint64(rows[min(one, last)])
-    place, place_following = place_of_row(X, row), place_of_row(X, following)
-    z, _, _, square = step_and_look_ahead(X, place, place, place, nowhere, none, w)
-    w_x, product, _, square_following = step_and_look_ahead(X, place, place, place_following, nowhere, none, w)
-    z, z_following = z + b, w_x + b
-    delta, k, asked = none, np.uint64(0), np.uint64(ahead.size)
-    while k < n_rows:
-        target = y[row]
-        dL_dz, loss = delta_of_row(model.activation, model.loss, z, target)
-        # z too: of a saturated sigmoid the loss stays finite when w does not. And |δ|·|(x, 1)|²: the gradient's length,
-        # and the products that steps are looked ahead by, must not overflow either.
-        if not abs(loss) + abs(z) + abs(dL_dz) * square < np.inf:
-            break
-        delta = dL_dz
-        lanes[TARGET + k], lanes[DELTA + k], lanes[LOSS + k] = target, delta, loss
-        lanes[SQUARE + k], lanes[PRODUCT + k] = square, product
-        rate = lanes[RATE + k]
-        step, rate_product = rate * delta, rate * product  # the next row waits for δ: one product less in its way
-        later = place_of_row(X, np.uint64(ahead[k])) if k < asked else nowhere
-        k += one
-        row, after = following, np.uint64(rows[min(k + one, last)])
-        place_after = place_of_row(X, after)
-        w_x, along_row, along_following, square_after = step_and_look_ahead(
-            X, place, place_following, place_after, later, step, w
-        )
-        z, z_following = z_following + rate_product * delta, (w_x + b) + step * along_row
-        b += step
-        following, place, place_following = after, place_following, place_after
-        product, square, square_following = along_following, square_following, square_after
-    if k > 0:
-        row = np.uint64(rows[k - one])
-        for j in range(n_features):
-            params[j] = w[j]
-            previous[j] = delta * X[row, j]
-        params[n_features], previous[n_features] = b, delta
-        if model.loss == BINARY_CROSS_ENTROPY:
-            for r in range(k):
-                lanes[LOSS + r], _ = cross_entropy_from_logit(lanes[LOSS + r], none, lanes[TARGET + r])
-        norms, cosines, pairs = norms_and_cosines(lanes, k)
-        totals[0] += sum_of_lanes(lanes, LOSS, k)
-        if np.uint64(totals.size) > _TOTALS:
-            for r in range(k):
-                totals[_TOTALS + r] = lanes[LOSS + r]
-        totals[1] += norms
-        totals[2] += cosines
-        totals[3] += pairs
-        if lanes[DELTA] != 0 and totals[4] > 0:
-            cosine = along_previous / totals[4] / lanes[SQUARE]
-            totals[2] += cosine if lanes[DELTA] > 0 else -cosine
-            totals[3] += 1
-        totals[4] = abs(delta) * lanes[SQUARE + k - one]
-    for j in range(n_features):
-        w[j] = 0
-    return np.int64(k)
 
 
 @kernel(inline=True)
