@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import overload
 
 from fastgd import _check
-from fastgd._ahead import rows_ahead
+from fastgd._ahead import rows_ahead, rows_to_come
 from fastgd._compiled_checks import require_array, require_params
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for
@@ -68,11 +68,8 @@ def _add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, 
 @kernel(merge=True)
 def add_rows(model, params, X, y, weight, order, low, high, ahead, scratch, grads):
     """Add the gradients of the rows order[low:high] to grads; return the sum of their losses."""
-    size = np.uint64(high - low)
-    rows = borrowed_slice(order, np.uint64(low), size)
-    later = borrowed_slice(
-        order, np.uint64(min(low + ahead, order.size - (high - low))), size if ahead else np.uint64(0)
-    )
+    rows = borrowed_slice(order, np.uint64(low), np.uint64(high - low))
+    later = rows_to_come(order, low, high, ahead)
     return add_loss_and_grad_ahead(model, params, X, y, weight, rows, later, scratch, grads)
 
 
