@@ -12,13 +12,14 @@ class NeuronScratch(NamedTuple):
     """What a group of rows needs between its forward and its backward half."""
 
     rows: np.ndarray  # uint32 (TILE,): the last rows, the final one repeated to fill a tile
-    places: np.ndarray  # uint64 (GROUP,): where the rows are in memory,
+    places: np.ndarray  # uint64, as many as a group has rows: where they are in memory,
     later: np.ndarray  # and those that are asked for meanwhile
     vectors: np.ndarray  # (d + 1 + TILE,), whole vectors: sums of gradients, 0 between calls; w, while descending rows
     lanes: np.ndarray  # (7 * SINGLES,): the parts below, in one array, so that LLVM sees that they do not overlap
 
 
-GROUP = 4 * TILE  # rows whose forward halves are done before the first backward half
+GROUP = 4 * TILE  # rows at most whose forward halves are done before the first backward half,
+_GROUP_BYTES = 1 << 15  # and of X, so that the backward half finds the rows in the nearest cache
 SINGLES = 8 * TILE  # rows that are descended one by one in a call: what comes before and after them takes 0.3 µs
 # Of a row: w·x, target, weight, dL/dz, loss; while rows are descended, also |(x, 1)|² and (x, 1)·(x', 1) with the next.
 # Unsigned, as the rows that are added to them: an index that might be negative is looked at, and its loop gathers.
@@ -28,12 +29,13 @@ RATE = Z
 
 @kernel
 def scratch(model, params):
+    group = max(TILE, min(GROUP, _GROUP_BYTES // params.itemsize // model.n_features // TILE * TILE))
     lanes = np.empty(7 * SINGLES, params.dtype)
     lanes[TARGET:DELTA] = 1  # rows that fill a tile have some target; weights stay 1 but for a group with others
     return NeuronScratch(
         np.zeros(TILE, np.uint32),
-        np.zeros(GROUP, np.uint64),
-        np.zeros(GROUP, np.uint64),
+        np.zeros(group, np.uint64),
+        np.zeros(group, np.uint64),
         np.zeros(params.size + TILE, params.dtype),
         lanes,
     )

@@ -67,7 +67,6 @@ class Neuron(NamedTuple):
 
 
 _TILE = np.uint64(TILE)
-_GROUP_BYTES = 1 << 15  # of X in a group at most, so that the backward half finds the rows in the nearest cache
 _SINGLY = np.uint64(2)  # so many rows left over are faster one by one than as a tile
 
 
@@ -128,9 +127,9 @@ def add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, g
     # A group's rows go through the forward half together and then through the backward half: the sigmoids of
     # several tiles fill the time that those of one would spend waiting for their own latencies.
     n_rows, n_features = np.uint64(rows.size), np.uint64(model.n_features)
-    group = max(_TILE, min(np.uint64(GROUP), np.uint64(_GROUP_BYTES // X.itemsize) // n_features // _TILE * _TILE))
     weighted = weight.strides[0] != 0
     last_rows, places, lanes, sums = scratch.rows, scratch.places, scratch.lanes, scratch.vectors
+    group = np.uint64(places.size)
     distance = distance_ahead(X, rows, ahead)
     scattered = ahead.size > 0 and distance == 0
     later = borrowed_slice(scratch.later, np.uint64(0), np.uint64(scratch.later.size if scattered else 0))
