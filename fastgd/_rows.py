@@ -28,8 +28,8 @@ def locate_rows(typing_context, X, rows, first, places, start):
         matrix = Matrix(context, builder, X_type, arguments[0])
         indices = builder.gep(data_pointer(context, builder, rows_type, arguments[1]), [arguments[2]])
         places = builder.gep(data_pointer(context, builder, places_type, arguments[3]), [arguments[4]])
-        manyi32, many_i64 = ir.VectorType(i32, TILE), ir.VectorType(i64, TILE)
-        index = builder.load(builder.bitcast(indices, manyi32.as_pointer()), align=4)
+        many_i32, many_i64 = ir.VectorType(i32, TILE), ir.VectorType(i64, TILE)
+        index = builder.load(builder.bitcast(indices, many_i32.as_pointer()), align=4)
         row_bytes = builder.trunc(builder.mul(matrix.columns, i64(matrix.itemsize)), i32)
 
         def splat(scalar, kind):

@@ -18,8 +18,8 @@ class NeuronScratch(NamedTuple):
     lanes: np.ndarray  # (7 * SINGLES,): the parts below, in one array, so that LLVM sees that they do not overlap
 
 
-GROUP = 4 * TILE  # rows at most whose forward halves are done before the first backward half,
-_GROUP_BYTES = 1 << 15  # and of X, so that the backward half finds the rows in the nearest cache
+GROUP = 4 * TILE  # rows whose forward halves are done before the first backward half, at most,
+_GROUP_BYTES = 1 << 15  # and bytes of X, so that the backward half finds the rows in the nearest cache
 SINGLES = 8 * TILE  # rows that are descended one by one in a call: what comes before and after them takes 0.3 µs
 # Of a row: w·x, target, weight, dL/dz, loss; while rows are descended, also |(x, 1)|² and (x, 1)·(x', 1) with the next.
 # Unsigned, as the rows that are added to them: an index that might be negative is looked at, and its loop gathers.

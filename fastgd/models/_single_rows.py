@@ -5,16 +5,7 @@ import numpy as np
 from fastgd._jit import kernel
 from fastgd._rows import dot_row, place_of_row, step_and_look_ahead
 from fastgd.losses import BINARY_CROSS_ENTROPY, cross_entropy_from_logit
-from fastgd.models._neuron_scratch import (
-    DELTA,
-    LOSS,
-    PRODUCT,
-    RATE,
-    SINGLES,
-    SQUARE,
-    TARGET,
-    sum_of_lanes,
-)
+from fastgd.models._neuron_scratch import DELTA, LOSS, PRODUCT, RATE, SINGLES, SQUARE, TARGET, sum_of_lanes
 from fastgd.models._output import delta_of_row
 
 _TOTALS = np.uint64(5)  # what single rows add up to; where there is more room, their losses come after

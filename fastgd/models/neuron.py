@@ -9,14 +9,7 @@ from fastgd._ahead import distance_ahead, rows_ahead
 from fastgd._check import Range
 from fastgd._jit import kernel
 from fastgd._registry import register_model
-from fastgd._rows import (
-    add_weighted_row,
-    add_weighted_rows,
-    dot_row,
-    dot_rows,
-    dot_rows_alone,
-    prefetch_rows,
-)
+from fastgd._rows import add_weighted_row, add_weighted_rows, dot_row, dot_rows, dot_rows_alone, prefetch_rows
 from fastgd._simd import TILE
 from fastgd._views import borrowed_slice
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
