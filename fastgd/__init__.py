@@ -26,9 +26,9 @@ from fastgd.gradients import value_and_grad
 from fastgd.line_search import Armijo
 from fastgd.lr_finder import LRFindResult, lr_find
 from fastgd.many import ManyResult, minimize_many
+from fastgd.mean_loss import MeanLoss
 from fastgd.minimization import MinimizeResult, minimize
 from fastgd.models import Neuron
-from fastgd.objectives import MeanLoss
 from fastgd.optimizers import (
     ASGD,
     EMA,

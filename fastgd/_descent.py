@@ -12,12 +12,13 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
+from fastgd._dispatch import PASTED, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ObjectiveKernels, OptimizerKernels, keeps_average
 from fastgd._views import borrowed
 from fastgd.clipping.norms import bits_without_sign, largest, with_bits
 from fastgd.updates import update
-from fastgd.verbs import PASTED, eval_params, kernels_in_compiled_code, learning_rate
+from fastgd.verbs import eval_params, learning_rate
 
 # Why a run ended; the first three are successes.
 GRADIENT, VALUE, STEP, MAX_STEPS, NONFINITE, NO_DECREASE, STOPPED, INTERRUPTED, RAISED, RUNNING = range(10)

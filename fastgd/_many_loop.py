@@ -10,6 +10,7 @@ import numpy as np
 from numba.extending import overload
 
 from fastgd._ahead import rows_ahead, rows_to_come
+from fastgd._dispatch import PASTED, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._lanes import scale_and_compare_many, transpose
 from fastgd._loop import (
@@ -41,7 +42,7 @@ from fastgd._views import borrowed, borrowed_row, borrowed_slice, from_numbers, 
 from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
 from fastgd.gradients import add_rows, sum_of_weights
 from fastgd.updates import update
-from fastgd.verbs import PASTED, add_losses_and_grads_of_many, clip, eval_params, kernels_in_compiled_code
+from fastgd.verbs import add_losses_and_grads_of_many, clip, eval_params
 
 
 class Runs(NamedTuple):

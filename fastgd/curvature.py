@@ -7,7 +7,8 @@ import numpy as np
 
 from fastgd import _check
 from fastgd._registry import ModelKernels, _registered
-from fastgd.objectives import MeanLoss, checked_args, prepare
+from fastgd.mean_loss import MeanLoss
+from fastgd.objectives import checked_args, prepare
 
 _EPSILON = float(np.finfo(np.float64).eps)
 # The relative error of a gradient, and of differences of f: its rounding over their steps.

@@ -3,26 +3,23 @@
 import copy
 import math
 import re
-from decimal import ROUND_HALF_UP, Decimal, localcontext
-from typing import NamedTuple
 
 import numpy as np
 
 from fastgd import _check, problems
+from fastgd._rate_scale import AT_REST, scale_of
 from fastgd._registry import ObjectiveKernels, OptimizerKernels, kernels_for
-from fastgd._stability import rate_times_curvature
+from fastgd._written_updates import Step, fmt, written_update
 from fastgd.curvature import hessian
 from fastgd.objectives import checked_args, prepare
-from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
+from fastgd.optimizers import SGD, Adam
 from fastgd.updates import update
 from fastgd.verbs import init_state
 
-AT_REST = 1e-6  # the largest component of a gradient that is called 0
 FAR = 1e9  # times the start's size (at least 1): beyond it a run has diverged
 MOST_STEPS = 200  # of one `run`
 _SHARE = 0.2  # of 1 / curvature: the rate that is suggested
 _STEEPEST = 1e100  # curvatures beyond it are called infinite
-_NEAR = 4.0  # how many times below the optimum a rate is still called near it
 
 OBJECTIVES = {  # by the names that the command line and the page give them
     re.sub(r"\B([A-Z])", r"-\1", cls.__name__).lower(): cls
@@ -31,16 +28,6 @@ OBJECTIVES = {  # by the names that the command line and the page give them
 }
 
 _BOWL, _SGD = problems.Bowl(), SGD()
-
-
-class Scale(NamedTuple):
-    """Where a rate lies between slow and explosive, by the curvature where the run is."""
-
-    zone: str  # "slow", "optimal", "oscillating", "explosive"; "unknown" where the curvature tells nothing
-    optimal: float  # the rate that is best there; NaN where unknown
-    swing: float  # the rate from which steps swing to and fro
-    limit: float  # the rate from which steps grow; infinite where there is no such rate
-    words: str  # what the numbers mean for this optimiser
 
 
 class Exploration:
@@ -311,89 +298,15 @@ class Exploration:
         """The next step written out in numbers, a list of lines."""
         x, state = self._ahead()
         names = ["x"] if x.size == 1 else [f"x{i + 1}" for i in range(x.size)]
-        write = _WRITTEN.get(type(self._optimizer), _write_other)
-        if write is not _write_other and not self.is_plain:
-            write = _write_other
-        lines: list[str] = []
-        for i, name in enumerate(names):
-            lines += write(self, i, name, state, float(x[i]))
-        return lines
+        step = Step(
+            self._optimizer, self.is_plain, self._lr, self.n_steps + 1, self.x, self.grads, x, self._state, state
+        )
+        return [line for i, name in enumerate(names) for line in written_update(step, i, name)]
 
     @property
     def scale(self):
         """Where the rate lies between slow and explosive."""
-        optimal, limit, words = math.nan, math.inf, ""
-        kind, curved = type(self._optimizer), self.curvature > AT_REST
-        if kind not in _WRITTEN or not self.is_plain:
-            options = " with these options" if kind in _WRITTEN else ""
-            words = f"No rule from the curvature is known for {kind.__name__}{options}."
-        elif math.isnan(self.curvature):
-            words = "The curvature here is not finite: it tells nothing."
-        elif not curved:
-            words = "The curve does not bend up here: the curvature sets no limit."
-        elif kind is Adam:
-            optimal = float(np.abs(self.grads).max()) / self.curvature
-            words = (
-                "A step of Adam is about the rate in size, whatever the gradient: compare it with the distance left, "
-                f"about |g|/λ = {fmt(optimal)}. No rate explodes by the curvature; a large one swings to and fro."
-            )
-        else:
-            optimal = _FASTEST[kind](self.momentum or 0.0) / self.curvature
-            limit = rate_times_curvature(self._optimizer) / self.curvature
-            words = f"{_RULES[kind]} On a bowl of this curvature: best {fmt(optimal)}, explosive from {fmt(limit)}."
-        if not optimal > 0:
-            return Scale("unknown", math.nan, math.nan, math.inf, words)
-        swing = 2 * optimal if math.isinf(limit) else math.sqrt(optimal * limit)
-        if self._lr >= limit:
-            zone = "explosive"
-        elif self._lr > swing:
-            zone = "oscillating"
-        else:
-            zone = "slow" if self._lr < optimal / _NEAR else "optimal"
-        return Scale(zone, optimal, swing, limit, words)
-
-
-# The smallest of the fastest rates on a bowl, times the curvature: where the polynomials of `rate_times_curvature` have
-# a double root (Nesterov's, at z = 1, is 0).
-_FASTEST = {
-    SGD: lambda beta: 1.0,
-    Momentum: lambda beta: (1 - math.sqrt(beta)) ** 2,
-    Nesterov: lambda beta: 1.0,
-}
-_RULES = {
-    SGD: "Best 1/λ, limit 2/λ.",
-    Momentum: "Best from (1 - √β)²/λ, limit 2(1 + β)/λ.",
-    Nesterov: "Best 1/λ, limit 2(1 + β)/((1 + 2β)λ).",
-}
-
-
-def fmt(value):
-    """Return a number as the explorer writes it: three digits, and two decimals at least, a tie away from 0.
-
-    >>> fmt(4.0), fmt(0.5), fmt(0.01234), fmt(1234.5678), fmt(1.5e-7), fmt(123456.0), fmt(1.125)
-    ('4.00', '0.500', '0.0123', '1234.57', '1.50e-7', '1.23e+5', '1.13')
-    """
-    size = abs(value)
-    if size == 0:
-        return "0.00"
-    if not math.isfinite(value):
-        return f"{value}"
-    number = Decimal(float(value))
-    with localcontext(rounding=ROUND_HALF_UP):  # as JavaScript has it, so that the page writes the same
-        rounded = f"{number:.2e}"
-        if not 1e-4 <= size < 1e5:
-            return rounded
-        exponent = int(rounded.partition("e")[2])  # of the rounded number: 0.9999 is written as 1.00
-        return f"{number:.{max(2, 2 - exponent)}f}"
-
-
-def fmt_setting(value):
-    """Return a setting as it was chosen: 0.1, 1e-5.
-
-    >>> fmt_setting(0.1), fmt_setting(1e-5), fmt_setting(0.999)
-    ('0.1', '1e-5', '0.999')
-    """
-    return re.sub(r"(e[+-])0+", r"\1", f"{value:.6g}")
+        return scale_of(self._optimizer, self.is_plain, self._lr, self.curvature, self.grads)
 
 
 def with_momentum(optimizer, momentum):
@@ -411,61 +324,6 @@ def _momentum_field(optimizer):
 
 def _steps(n):
     return "1 step" if n == 1 else f"{n} steps"
-
-
-# Updates written out.
-
-
-def _write_sgd(run, i, name, state, after):
-    return [f"{name}_new = {fmt(run.x[i])} - {fmt_setting(run.lr)} ({fmt(run.grads[i])}) = {fmt(after)}"]
-
-
-def _write_velocity(run, i, velocity):
-    beta, before = fmt_setting(run.momentum), fmt(run._state.velocity[i])
-    number = "" if run.x.size == 1 else f"{i + 1}"
-    return f"v{number}_new = {beta} ({before}) + ({fmt(run.grads[i])}) = {fmt(velocity)}"
-
-
-def _write_momentum(run, i, name, state, after):
-    velocity = state.velocity[i]
-    return [
-        _write_velocity(run, i, velocity),
-        f"{name}_new = {fmt(run.x[i])} - {fmt_setting(run.lr)} ({fmt(velocity)}) = {fmt(after)}",
-    ]
-
-
-def _write_nesterov(run, i, name, state, after):
-    velocity, g, beta = state.velocity[i], fmt(run.grads[i]), fmt_setting(run.momentum)
-    ahead = f"({g} + {beta} ({fmt(velocity)}))"
-    return [
-        _write_velocity(run, i, velocity),
-        f"{name}_new = {fmt(run.x[i])} - {fmt_setting(run.lr)} {ahead} = {fmt(after)}",
-    ]
-
-
-def _write_adam(run, i, name, state, after):
-    optimizer, t, g = run.optimizer, run.n_steps + 1, fmt(run.grads[i])
-    beta1, beta2, eps = (fmt_setting(value) for value in optimizer[:3])
-    rest1, rest2 = (fmt_setting(1 - value) for value in optimizer[:2])
-    # A second moment of 0 is held as the least number that is not denormal.
-    m, v, new_m, new_v = (
-        float(moment[i]) if abs(moment[i]) > 1e-300 else 0.0 for moment in (*run._state[:2], *state[:2])
-    )
-    m_hat = new_m / (1 - optimizer.beta1**t)
-    v_hat = new_v / (1 - optimizer.beta2**t)
-    number = "" if run.x.size == 1 else f"{i + 1}"
-    return [
-        f"m{number} = ({beta1} ({fmt(m)}) + {rest1} ({g})) / (1 - {beta1}^{t}) = {fmt(m_hat)}",
-        f"v{number} = ({beta2} ({fmt(v)}) + {rest2} ({g})²) / (1 - {beta2}^{t}) = {fmt(v_hat)}",
-        f"{name}_new = {fmt(run.x[i])} - {fmt_setting(run.lr)} ({fmt(m_hat)}) / (√{fmt(v_hat)} + {eps}) = {fmt(after)}",
-    ]
-
-
-def _write_other(run, i, name, state, after):
-    return [f"{name}_new = {fmt(run.x[i])} - ({fmt(run.x[i] - after)}) = {fmt(after)}"]
-
-
-_WRITTEN = {SGD: _write_sgd, Momentum: _write_momentum, Nesterov: _write_nesterov, Adam: _write_adam}
 
 
 # Checks.

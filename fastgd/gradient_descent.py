@@ -24,13 +24,14 @@ from fastgd._descent import (
 )
 from fastgd._descent_run import DescentRun
 from fastgd._descent_setup import MOST, checked_rules, no_box, starting_array
+from fastgd._dispatch import PASTED
 from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import check_types, checked_args, prepare
 from fastgd.schedules import ReduceOnPlateau
-from fastgd.verbs import PASTED, init_state, is_plain, learning_rate
+from fastgd.verbs import init_state, is_plain, learning_rate
 
 
 class Descent(NamedTuple):

@@ -12,19 +12,12 @@ from numba.extending import overload
 from fastgd import _check
 from fastgd._ahead import rows_ahead, rows_to_come
 from fastgd._compiled_checks import require_array, require_params
+from fastgd._dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for
 from fastgd._rows import prefetch_rows
 from fastgd._views import borrowed, borrowed_slice, repeated
-from fastgd.verbs import (
-    PASTED,
-    add_loss_and_grad,
-    in_compiled_code,
-    kernels_in_compiled_code,
-    make_scratch,
-    n_params,
-    takes_columns,
-)
+from fastgd.verbs import add_loss_and_grad, make_scratch, n_params, takes_columns
 
 _MOST_ROWS = 2048  # float32 sums of so many terms keep six digits
 _PIECE_BYTES = 1 << 13  # of X, that are asked for at a time for models that don't do it themselves

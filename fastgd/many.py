@@ -29,6 +29,7 @@ from fastgd._descent import (
 )
 from fastgd._descent_run import UNCLOCKED, DescentRun, weigh_kept_average
 from fastgd._descent_setup import MOST, checked_box, checked_rules, starting_array
+from fastgd._dispatch import PASTED
 from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
 from fastgd._progress import bar
@@ -37,7 +38,7 @@ from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam
-from fastgd.verbs import PASTED, init_state
+from fastgd.verbs import init_state
 
 _BLOCKS = 16  # of problems, for each thread: the last ones to be done wait for few others
 _MOST_PROBLEMS = 1 << 12  # in a block

@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 from fastgd import _check
 from fastgd._check import is_masked
 from fastgd._compiled_checks import require_array, require_params, require_state
+from fastgd._dispatch import in_compiled_code, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._pieces import copy_uncut, count_one, piece_of, share, shared
 from fastgd._reachable_code import described
@@ -21,7 +22,6 @@ from fastgd._states import is_elementwise, require_fitting
 from fastgd._team import DISMISSED, FAILED, FINISHED, LEADS, NEXT, NONE_LEFT, PIECE, Team, team_of
 from fastgd._threads import usable
 from fastgd._views import borrowed_slice, leaves
-from fastgd.verbs import in_compiled_code, kernels_in_compiled_code
 
 _THREAD_BYTES = 1 << 20  # of parameters to a thread, at least
 _PIECE_BYTES = 1 << 16  # of parameters in what a thread takes at a time

@@ -4,6 +4,7 @@ import numpy as np
 
 from fastgd import explorer, problems
 from fastgd._check import positive, unit_interval
+from fastgd._written_updates import fmt_setting
 from fastgd.commands import _arguments, _pictures, _setup
 from fastgd.explorer_page import explorer_page
 
@@ -124,7 +125,7 @@ def _summary(arguments, exploration):
     """The setting, the first steps, the update written out, and what is going on."""
     write, run = explorer.fmt, exploration
     start = ", ".join(map(write, run.start))
-    yield f"{arguments.objective}, {arguments.optimizer}, rate {explorer.fmt_setting(run.lr)}, from x = {start}"
+    yield f"{arguments.objective}, {arguments.optimizer}, rate {fmt_setting(run.lr)}, from x = {start}"
     yield "the first update:"
     yield from (f"  {equation}" for equation in run.equations)
     scale = run.scale

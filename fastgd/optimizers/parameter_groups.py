@@ -7,11 +7,12 @@ import numpy as np
 from numba.extending import overload
 
 from fastgd._check import Range, nonnegative
+from fastgd._dispatch import PASTED
 from fastgd._jit import kernel
 from fastgd._registry import Held, OptimizerKernels, register_optimizer
 from fastgd._views import borrowed_slice
 from fastgd.updates import update
-from fastgd.verbs import PASTED, eval_params, init_state
+from fastgd.verbs import eval_params, init_state
 
 
 class ParameterGroup(NamedTuple):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgd import _check, problems
-from fastgd.explorer import MOST_STEPS, Exploration, fmt, fmt_setting, with_momentum
+from fastgd._written_updates import fmt, fmt_setting
+from fastgd.explorer import MOST_STEPS, Exploration, with_momentum
 from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
 from fastgd.plots import _style
 from fastgd.plots._landscape import Landscape
