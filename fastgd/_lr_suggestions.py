@@ -17,6 +17,7 @@ _OF_FOUR_FIFTHS = 0.438  # the variance of normal numbers without the largest fi
 _SURE = 4.0  # standard deviations, from which a fall is more than chance: it is the deepest of many places
 _NEAR = 2.0  # standard deviations, within which one mean may be as low as another
 _ROUNDING = 1e-6  # of the loss: what rounding may do
+_LEAST_PART = 1e-35  # of the loss, that a direction may have begun with: its square is that of float64's rounding
 _EDGE = 0.1  # of a fall's depth, at its beginning: not counted as part of it
 _MEDIAN = 5  # losses of which the median is taken
 _INTERVAL = 0.15  # of the points: the interval that slides
@@ -59,6 +60,8 @@ def stable_limit(lrs, losses, optimizer):
     On a bowl the error of the steepest direction is multiplied by -q a step when it alone is left, and the loss by q².
     If only the last loss rose, that direction's part is what is left of the losses' changes when those along the other
     directions are taken out: each larger than the one before by a factor that is near the rates', and slowly falls.
+    A bowl it is only if that direction's part, traced back through the rates beyond the limit, was not less than
+    rounding leaves: else the curvature has changed on the way, and tells of no limit.
     """
     before, last = losses[-2:]
     floor = losses.min()
@@ -74,7 +77,13 @@ def stable_limit(lrs, losses, optimizer):
         return np.inf
     q = np.sqrt(parts[1] / parts[0])
     share = rate_times_curvature(optimizer) / rate_times_curvature(optimizer, q)
-    return np.inf if np.isnan(share) else min(share, 1.0) * lrs[-2]  # whose step led to the last loss
+    if np.isnan(share) or share >= 1:
+        return np.inf if np.isnan(share) else lrs[-2]  # whose step led to the last loss
+    limit = share * lrs[-2]
+    beyond = lrs[(lrs > limit) & (lrs < lrs[-2])]
+    growth = 1 + (q - 1) * (beyond - limit) / (lrs[-2] - limit)  # plain descent's; momentum's is near it
+    part = np.log(parts[0]) - 2 * np.log(growth).sum()
+    return limit if part > np.log(_LEAST_PART) + np.log(losses[:-1].max() - floor) else np.inf
 
 
 def suggest(method, lrs, losses, beta, num_steps, status, optimizer, sampled=True):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd import _lr_suggestions, _pace, _run
 from fastgd._lr_suggestions import METHODS, longest_decrease, suggest
-from fastgd.problems import Booth, IllConditioned
+from fastgd.problems import Beale, Booth, Himmelblau, IllConditioned, Rosenbrock, StyblinskiTang
 
 N_FEATURES = 6
 SGD = fastgd.SGD()
@@ -597,6 +597,24 @@ def test_no_rate_beyond_the_limit_of_a_direction_that_had_settled(optimizer):
             for method in METHODS:
                 rate = found.suggestion(method).lr
                 assert rate is None or rate < share / condition
+
+
+@pytest.mark.parametrize(
+    ("problem", "start", "optimizer"),
+    [
+        *((Beale(), start, fastgd.SGD()) for start in ([1.0, 1.0], [2.0, 2.0], [4.0, 1.0], [0.5, 0.5])),
+        (Himmelblau(), [5.0, 5.0], fastgd.SGD()),
+        (Rosenbrock(), [-1.2, 1.0], fastgd.Nesterov()),
+        (StyblinskiTang(), [0.0, 0.0], fastgd.Nesterov()),
+    ],
+)
+def test_an_explosion_of_steep_walls_is_not_read_as_a_bowl_s(problem, start, optimizer):
+    """The curvature there tells of no limit far below, at rates at which the losses have fallen all along."""
+    found = fastgd.lr_find(problem, start, optimizer=optimizer)
+    lr = found.suggestion("valley").lr
+    assert 1e-3 * found.lrs[found.losses.argmin()] < lr < found.lrs[found.losses.argmin()]
+    before = found.losses[0]
+    assert fastgd.minimize(problem, start, optimizer=optimizer, lr=lr, max_steps=1000).fun < 0.02 * abs(before)
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e150, 1e200])
