@@ -83,7 +83,8 @@ def search_step(value, armijo, rules, box, points, position, path, first):
 class DescentRun:
     """A run under way: its arrays, and how it is advanced by chunks."""
 
-    def __init__(self, objective, args, optimizer, lr, rules, box, x, record, tells=False):
+    def __init__(self, objective, args, optimizer, lr, rules, box, x, record, tells=False, owner="minimize"):
+        self._owner = owner  # whose schedule is looked at as it goes, if one is given
         self.objective, self.args, self.optimizer, self.lr = objective, args, optimizer, lr
         self.rules, self.box, self._record = rules, box, record
         before = x.copy() if rules.xtol > 0 or tells else x[:0]
@@ -163,8 +164,8 @@ class DescentRun:
             while self.position.status == RUNNING and goes_on(until, self.position) and not interrupts.requested:
                 value = self.objective.at(self.points.x, self.points.grads, self.args)
                 self.position = step(value, *how, self.position, path, first)
-        if isinstance(self.lr, tuple):  # what a user's own schedule gives for steps that are never done is its affair
-            require_rates("minimize", rates[: self.position.step - first], "step", first)
+        if isinstance(self.lr, tuple) and self._owner:  # steps that are never done are the schedule's own affair
+            require_rates(self._owner, rates[: self.position.step - first], "step", first)
 
     def _look_at_average(self):
         x, grads = self.points.x.copy(), self.points.grads.copy()  # where the run ended, which its message tells

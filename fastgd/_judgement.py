@@ -47,6 +47,9 @@ _PROMISED = 4
 _AGREE = 0.1  # mean cosine of successive gradients, of batches that lead on downhill; at rest in noise it is negative
 _STEEP = 3  # times the first gradient: a run that began close to a minimum meets none so large
 _ONE_WAY = 0.9  # mean cosine, of full batches' gradients: a step of a curvature's length would have turned it
+_SWINGS = 0.5  # the same, below which momentum swings to and fro: at any such rate that dies away by √β a step
+_CLIMBED = 0.2  # of the fall: what a run that came back up has lost of it
+_RESTS = 0.1  # of the present loss: what it may still fall by in the last half of a record that is called flat there
 _LEAST_TO_RAISE = 0.1  # promised by all steps together: fewer and shorter ones have not raised the loss
 
 
@@ -100,7 +103,10 @@ def judge(run):
     steadily = loss.size < 4 or _rises_steadily(loss[-2 * q :])
     above = last > first + (1e3 if alternates else 0.2) * abs(first)
     noise = _noise(run, first - last, cosine)
-    if (rises and alternates and accelerates and steadily) or (
+    low = int(loss.argmin())
+    climbs = loss[-1] - loss[low] > _CLIMBED * (first - loss[low])
+    climbs = climbs and low < loss.size - q and _rises_steadily(loss[low:])
+    if (rises and accelerates and ((alternates and steadily) or (climbs and math.isnan(cosine)))) or (
         above and ((explodes and (rises or steadily or not noise)) or (not noise and not alternates))
     ):
         said = [f"the loss rose from {loss.min():.4g} to {loss[-1]:.4g} (it began at {first:.4g})"]
@@ -153,13 +159,20 @@ def judge(run):
     at_rest = run.steps == 1 and late < 0
     drop = third.mean() - fourth.mean()
     raised = _ended_above(run, last, chance) or fall < -max(chance, _FLAT * abs(first))
-    if not at_rest and not raised and drop > max(_STILL_FALLS * fall, chance) and drop > 0:
-        needed = _needed(loss)
+    needed = _needed(loss)
+    arrived = needed is not None and needed <= loss.size
+    if not at_rest and not raised and not arrived and drop > max(_STILL_FALLS * fall, chance) and drop > 0:
         said = [
             f"the loss still falls: by {drop:.3g} between the third and the last quarter, {100 * drop / fall:.0f} % of "
             f"its fall from {first:.4g} to {loss[-1]:.4g}"
         ]
-        if cosine > 0:
+        if isinstance(run.optimizer, Momentum | Nesterov) and run.steps == 1 and cosine < _SWINGS:
+            said.append(
+                f"its steps swing to and fro (mean cosine of successive gradients {cosine:.2f}): as momentum's do at "
+                "any such rate, by √β less a step"
+            )
+            return JUST_RIGHT, said, [f"more {unit}s, or a smaller beta"], None
+        if cosine > _AGREE:
             said.append(f"successive gradients agree: their mean cosine is {cosine:.2f}")
         said.append(
             f"it would need about {needed:.0f} {unit}s in all, {needed - loss.size:.0f} more, to come within "
@@ -185,7 +198,10 @@ def judge(run):
             f"way (mean cosine {late:.2f}): the steps have become too short",
         ]
         return TOO_SMALL, said, [*_LARGER, "a schedule that falls more slowly"], None
-    return JUST_RIGHT, [_went(first, last, run) + ", and is flat in the last half"], [], None
+    half = float(loss[-2 * q]) - loss[-1]
+    if fall <= 0 or half <= max(chance, _RESTS * abs(last)):
+        return JUST_RIGHT, [_went(first, last, run) + ", and is flat in the last half"], [], None
+    return JUST_RIGHT, [_went(first, last, run) + f", {100 * half / fall:.2g} % of it in the last half"], [], None
 
 
 _LARGER = ["a rate three to ten times as large"]

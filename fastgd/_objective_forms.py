@@ -84,7 +84,10 @@ def form_of(fun, jac, compiled):
 
 def _paired(fun, jac, compile):
     def value_and_grad(x, grads, *args):
-        grads[:] = jac(x, *args)
+        gradient = jac(x, *args)
+        if len(gradient) != grads.size:
+            raise ValueError("jac must return as many elements as x has, at every call")
+        grads[:] = gradient
         return fun(x, *args)
 
     return compile(value_and_grad)
@@ -93,6 +96,8 @@ def _paired(fun, jac, compile):
 def _joined(fun, jac, compile):
     def value_and_grad(x, grads, *args):
         value, gradient = fun(x, *args)
+        if len(gradient) != grads.size:
+            raise ValueError("with jac=True fun must return a gradient of as many elements as x has, at every call")
         grads[:] = gradient
         return value
 

@@ -42,7 +42,8 @@ def try_once(owner, fun, jac, args, x, compiled):
     elif jac is True:
         pair = call(fun, point, *args)
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise TypeError(f"{owner}: with jac=True fun must return (float, array), got {kind_of(pair)}; {FORMS}")
+            came = f"a tuple of {len(pair)}" if isinstance(pair, tuple) else kind_of(pair)
+            raise TypeError(f"{owner}: with jac=True fun must return (float, array), got {came}; {FORMS}")
         value, gradient = pair
     else:
         value = call(fun, point, *args)

@@ -18,6 +18,7 @@ _MOST_ROWS = (1 << 32) - 1  # and those of rows of 32
 _WINDOW_BYTES = 1 << 18  # of X, shuffled as one by "block-shuffled": a share of the second-level cache
 _NEIGHBOUR_BYTES = 1 << 13  # of X, that "block-shuffled" keeps together
 _MOST_EXPONENT = 32  # of the largest weight; beyond, weights are scaled
+_LEAST_EXPONENTS = {4: -100, 8: -900}  # of a weight, by the bytes of a number, beside the largest: a smaller one is 0
 _PART_ROWS = 1 << 22  # that are dealt out without looking for Ctrl-C
 _POLICIES = ("stop", "raise", "skip")
 
@@ -136,6 +137,9 @@ def _weights(owner, sample_weight, X, interrupts):
     require_finite(owner, "sample_weight", weight, interrupts)
     if weight.min() < 0 or weight.max() == 0:
         raise ValueError(f"{owner}: sample_weight must be 0 or larger, and not all 0 (in {X.dtype})")
+    least = np.ldexp(weight.max(), _LEAST_EXPONENTS[weight.itemsize])
+    if weight[weight > 0].min() < least:  # or the mean over a batch of none but these would overflow
+        weight = np.where(weight < least, 0, weight)
     _, exponent = np.frexp(weight.max())
     if abs(exponent) > _MOST_EXPONENT:  # the mean is the same, but sums of such weights might overflow or vanish
         weight = np.ldexp(weight, -exponent)

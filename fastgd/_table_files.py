@@ -34,7 +34,8 @@ class TextFile:
         cells = [cell.strip() for cell in first[1]]
         self.width = len(cells)
         self.named = not any(is_number(cell) for cell in cells)
-        self.names = [(cell if self.named else "") or f"column_{j}" for j, cell in enumerate(cells)]
+        given = set(cells) if self.named else set()
+        self.names = [(cell if self.named else "") or _new_name(f"column_{j}", given) for j, cell in enumerate(cells)]
         if len(set(self.names)) < self.width:
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise ValueError(f"{path}, line {first[0]}: the header has the column {twice!r} more than once")
@@ -161,6 +162,11 @@ def is_number(cell):
     except ValueError:
         return False
     return "_" not in cell
+
+
+def _new_name(name, given):
+    """A name for a column without one, that no other has."""
+    return name if name not in given else _new_name(f"{name}_", given)
 
 
 def counted(count, word, plural=None):

@@ -129,7 +129,7 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     args = checked_args(owner, args, True)
     objective = prepare(owner, fun, None, args, x, True)
     with Interrupts() as interrupts:
-        run = DescentRun(objective, args, optimizer, lr, rules, no_box(x), x, False)
+        run = DescentRun(objective, args, optimizer, lr, rules, no_box(x), x, False, owner="gradient_descent")
         status = run.until_over(interrupts)
     best, end = run.points, run.position
     return Descent(best.best_x, end.best, best.best_grads, run.nit, end.nfev, status <= STEP, status)

@@ -38,10 +38,12 @@ from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam
+from fastgd.schedules.values import fill_rates, require_rates
 from fastgd.verbs import init_state
 
 _BLOCKS = 16  # of problems, for each thread: the last ones to be done wait for few others
 _MOST_PROBLEMS = 1 << 12  # in a block
+_RATES = 1 << 16  # of a schedule, that are looked at in one go
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -113,6 +115,29 @@ def _problem_args(args, k):
     return lambda args, k: (args[0], *problem_args(args[1:], k))
 
 
+def copy_arrays(source, target):
+    """Write the arrays of a tuple, nested ones included, into those of another (in compiled code)."""
+    raise NotImplementedError("copy_arrays is called in compiled code")
+
+
+@overload(copy_arrays, jit_options=PASTED)
+def _copy_arrays(source, target):
+    if isinstance(source, types.Array):
+
+        def copy(source, target):
+            target[...] = source
+
+        return copy
+    if len(source) == 0:
+        return lambda source, target: None
+
+    def copy_each(source, target):
+        copy_arrays(source[0], target[0])
+        copy_arrays(source[1:], target[1:])
+
+    return copy_each
+
+
 def advance(until, objective, args, optimizer, lr, rules, box, state, points, position, path):
     """Go on by the loop that goes with the rate (in compiled code)."""
     raise NotImplementedError("advance is called in compiled code")
@@ -142,9 +167,11 @@ def _advance(until, objective, args, optimizer, lr, rules, box, state, points, p
 def descend_many(until, objective, args, optimizer, lr, rules, box, X0, k, stop, results, state, points, position):
     """Go on with the problems X0[k:stop] until the chunk is over, its evaluations being counted over problems.
 
-    Returns where that is, to go on from.
+    The state is that of the problem at hand. Returns where the chunk ended, to go on from.
     """
+    # Where an objective raises, no reference that was counted is given back: what it works with is lent, all of it.
     starts, box, into, lent, ticks = borrowed(X0), borrowed(box), borrowed(results), borrowed(points), until.ticks
+    args, lent_state = borrowed(args), borrowed(state)
     n, budget = X0.shape[1], until.nfev
     path = Path(lent.before[:0], lent.before[:0])
     while k < stop and budget > 0 and ticks[0] == until.tick:
@@ -155,12 +182,12 @@ def descend_many(until, objective, args, optimizer, lr, rules, box, X0, k, stop,
             project(box, lent.x)
             for i in range(n):
                 lent.best_x[i], lent.best_grads[i], lent.grads[i] = lent.x[i], np.nan, np.nan
-            state = init_state(optimizer, points.x)
+            copy_arrays(init_state(optimizer, points.x), lent_state)
         done = position.nfev
         try:
             position = advance(
-                Until(done + budget, until.tick, borrowed(ticks)), objective, own, optimizer, lr, rules, box, state,
-                lent, position, borrowed(path),
+                Until(done + budget, until.tick, borrowed(ticks)), objective, own, optimizer, lr, rules, box,
+                lent_state, lent, position, borrowed(path),
             )  # fmt: skip
         except Exception:
             position = Position(RAISED, 0, 0, np.nan, np.nan, 0.0)
@@ -175,7 +202,7 @@ def descend_many(until, objective, args, optimizer, lr, rules, box, X0, k, stop,
         into.status[k] = position.status
         position = Position(RUNNING, 0, 0, np.inf, np.inf, 0.0)
         k += 1
-    return k, position, state
+    return k, position
 
 
 def minimize_many(
@@ -278,6 +305,7 @@ def minimize_many(
             team.run(threads)
         else:
             team.run_in_python()
+    _require_rates_of_steps(owner, lr, int(results.nit.max()))
     results.status[results.status == RUNNING] = STOPPED if team.stopped else INTERRUPTED
     codes, counts = np.unique(results.status, return_counts=True)
     ends = "; ".join(f"{count} {MESSAGES[code]}" for code, count in zip(codes, counts, strict=True))
@@ -306,6 +334,15 @@ def _rows_of_args(owner, args, n_problems):
             value = np.ascontiguousarray(value)
         rows.append(value)
     return tuple(rows)
+
+
+def _require_rates_of_steps(owner, lr, n_steps):
+    """Raise where a schedule gave what is no rate at a step that was done: what it gives later is its own affair."""
+    if isinstance(lr, tuple) and not isinstance(lr, Armijo):
+        for first in range(0, n_steps, _RATES):
+            rates = np.empty(min(_RATES, n_steps - first))
+            fill_rates(lr, np.arange(first, first + rates.size, dtype=np.float64), rates)
+            require_rates(owner, rates, "step", first)
 
 
 def _own(args, k):
@@ -343,7 +380,7 @@ class _Team:
                     if self._interrupts.requested or self.stopped:
                         self._keep(k, state, points, position)
                         return
-                    k, position, state = descend_many(
+                    k, position = descend_many(
                         Until(at_once, int(clock.ticks[0]), clock.ticks), self._objective.value_and_grad, self._args,
                         self._optimizer, self._lr, self._rules, self._box, self._X0, k, stop, self._results, state,
                         points, position,
@@ -372,7 +409,7 @@ class _Team:
         for k in range(len(self._X0)):
             run = DescentRun(
                 self._objective, _own(self._args, k), self._optimizer, self._lr, self._rules, self._box,
-                self._results.x[k].copy(), False,
+                self._results.x[k].copy(), False, owner=None,
             )  # fmt: skip
             try:
                 status = run.until_over(self._interrupts)

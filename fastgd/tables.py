@@ -141,7 +141,7 @@ def read_table(path, target=None):
     y, class_names = _target(source, cells, target_index)
     feature_names = tuple(source.names[j] for j in features)
     columns = Columns(feature_names, source.names[target_index], target_index, class_names, source.named)
-    return Table(X, y.astype(X.dtype), columns)
+    return Table(X, _as_target(path, y, X.dtype), columns)
 
 
 def read_matching(path, columns):
@@ -202,7 +202,16 @@ def read_matching(path, columns):
     if cells is None or (isinstance(cells, list) and not any(cells)):
         return X, None
     y, _ = _target(source, cells, target_index, columns.class_names)
-    return X, y.astype(X.dtype)
+    return X, _as_target(path, y, X.dtype)
+
+
+def _as_target(path, y, dtype):
+    """The target in the dtype of X."""
+    with np.errstate(over="ignore"):
+        target = y.astype(dtype)
+    if (np.isinf(target) & ~np.isinf(y)).any():
+        raise ValueError(f"{path}: the target must be numbers that {dtype} holds, the dtype of X, got {abs(y).max():g}")
+    return target
 
 
 def split_rows(n_rows, test_share, seed=0):

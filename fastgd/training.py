@@ -81,7 +81,8 @@ def fit(
         What to do where a batch's loss or gradient is not finite: end the run as diverged, raise
         FloatingPointError, or leave the batch out and count it.
     sample_weight : array_like of shape (n,), optional
-        Weights, 0 or larger; a batch's mean is the weighted one, and its gradient 0 where all its weights are 0.
+        Weights, 0 or larger; a batch's mean is the weighted one, and its gradient 0 where all its weights are 0. In
+        float32 a weight below 2^-100 of the largest counts as 0, in float64 one below 2^-900.
     validation : (X, y) or float, optional
         Rows to watch: a pair, or a share of X to hold out, drawn by the seed. The parameters of the best epoch
         are returned.
@@ -125,9 +126,9 @@ def fit(
     Warns
     -----
     RuntimeWarning
-        If the run diverged; its result has the last finite parameters. If under ``on_nonfinite="skip"`` every batch was
-        left out. If the schedule has an end (the duration of a cosine, the last milestone) that lies beyond the epochs,
-        as where steps were meant.
+        If the run diverged; its result has the last finite parameters, with validation those of the best epoch. If
+        under ``on_nonfinite="skip"`` every batch was left out. If the schedule has an end (the duration of a cosine,
+        the last milestone) that lies beyond the epochs, as where steps were meant.
 
     Notes
     -----
@@ -177,7 +178,8 @@ def fit(
                 run, watch, held_out, epochs, started + max_seconds, callback, shown, interrupts
             )
 
-    message = _what_happened(status, run, outcome)
+    best = watch.best_params if held_out is not None else None
+    message = _what_happened(status, run, outcome, best is not None)
     if status == "diverged":
         if on_nonfinite == "raise":
             raise FloatingPointError(f"fit: {message}")
@@ -187,7 +189,6 @@ def fit(
         words = "every batch was left out, since its loss or gradient was not finite: the parameters are what they were"
         message = f"{message}; {words}"
         warnings.warn(f"fit: {words}", RuntimeWarning, stacklevel=2)
-    best = watch.best_params if held_out is not None else None
     return FitResult(
         params=run.evaluation_params() if best is None else best.copy(),
         state=run.state,
@@ -276,19 +277,22 @@ def _fingerprint(held_out, data):
         return b""
     rows = held_out.order[:: max(1, held_out.order.size // 64)]
     parts = [held_out.order.tobytes(), held_out.X[rows].tobytes(), held_out.y[rows].tobytes()]
-    if held_out.X is not data.X:  # else they are rows of the data, which are what they were
-        with np.errstate(over="ignore", invalid="ignore"):
-            parts += [held_out.X.sum().tobytes(), held_out.y.sum().tobytes()]
+    sums = [held_out.weight]
+    if held_out.X is not data.X or held_out.y is not data.y:  # else rows of the data, which are what they were
+        sums += [held_out.X, held_out.y]
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts += [array.sum().tobytes() for array in sums]
     return hashlib.sha256(b"".join(parts)).digest()
 
 
-def _what_happened(status, run, outcome):
+def _what_happened(status, run, outcome, watched):
     where = f"after {run.epoch} epochs and {run.step} steps"
     if status == "diverged":
         what = "parameters" if outcome == _loop.NONFINITE_PARAMS else "loss or gradient"
+        returned = "those of the best epoch on validation rows" if watched else "the last finite parameters"
         return (
             f"the run diverged: at step {run.step} the {what} stopped being finite; "
-            "the last finite parameters are returned (try a smaller learning rate, or clip=ClipByNorm(1.0))"
+            f"{returned} are returned (try a smaller learning rate, or clip=ClipByNorm(1.0))"
         )
     return {
         "converged": f"converged {where}",

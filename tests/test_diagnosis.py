@@ -8,7 +8,7 @@ import pytest
 import fastgd
 from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, diagnose, fit, minimize, sweep
 from fastgd._judgement import VERDICTS
-from fastgd.problems import Bowl
+from fastgd.problems import Bowl, IllConditioned
 from fastgd.tables import find_scaling, load_breast_cancer, standardize
 
 SMALL, RIGHT, SWINGS, DIVERGED, STUCK, NOISY = VERDICTS[:6]
@@ -274,10 +274,9 @@ def test_a_rate_that_decayed_too_soon():
 
 
 def test_no_larger_rate_is_advised_beyond_the_stable_limit():
-    momentum = Momentum(0.9)
-    run = minimize(Bowl(), [2.0], optimizer=momentum, lr=0.95, max_steps=30, record=True)
-    assert "ten times as large" in diagnose(run, lr=0.95, optimizer=momentum).advice[0]
-    found = diagnose(run, sharpness=2.0, lr=0.95, optimizer=momentum)
+    run = minimize(IllConditioned(1000.0), [1.0, 1e-3], optimizer=SGD(), lr=1e-3, max_steps=300, record=True)
+    assert "ten times as large" in diagnose(run, lr=1e-3).advice[0]
+    found = diagnose(run, sharpness=1000.0, lr=1e-3)
     assert found.advice == ("more steps, or features of one scale: three times the rate is beyond the stable limit",)
 
 
@@ -462,3 +461,49 @@ def test_a_path_that_went_up_before_it_came_down_is_not_too_slow(lr):
 def test_momentum_s_long_steps_are_no_noise(lr):
     run = minimize(Bowl(), [4.0], optimizer=Momentum(), lr=lr, max_steps=30, record=True)
     assert diagnose(run).verdict == diagnose(run, lr=lr, optimizer=Momentum()).verdict == "just right"
+
+
+def test_losses_alone_that_fell_and_climb_again_are_too_large():
+    down, up = np.geomspace(1, 0.1, 30), np.geomspace(0.1, 0.9, 30)
+    assert diagnose({"loss": np.r_[down, up]}).verdict == "too large: diverged"
+
+    def valley(x, grad):
+        grad[0], grad[1] = 100 * x[0], x[1]
+        return 0.5 * (100 * x[0] ** 2 + x[1] ** 2)
+
+    for rate, steps in ((2.02, 250), (2.05, 100)):
+        options = {"optimizer": SGD(), "lr": rate / 100, "max_steps": steps, "gtol": 0, "compile": False}
+        path = minimize(valley, [1e-3, 2.0], record=True, **options).path_fun
+        assert diagnose({"loss": path}).verdict == "too large: diverged"
+
+
+def test_a_record_is_called_flat_only_where_it_is():
+    t = np.arange(1000)
+    steep_and_slow = 400 * np.exp(-t / 3) + 4 * np.exp(-t / 400)  # most of the fall is over at once
+    found = diagnose({"loss": steep_and_slow})
+    assert found.verdict == "just right"
+    assert "flat" not in str(found)
+    assert "of it in the last half" in str(found)
+    assert "flat in the last half" in str(diagnose({"loss": 400 * np.exp(-t / 3) + 4}))
+
+
+def test_momentum_that_swings_is_not_sent_on_to_larger_rates():
+    """On a bowl its swing dies away by √β a step, whatever the rate: three times this one is beyond the limit."""
+
+    def bowl(x, grad):
+        grad[:] = x
+        return float(0.5 * (x * x).sum())
+
+    for optimizer in (Momentum(0.9), Nesterov(0.9)):
+        lr = 1.9 if type(optimizer) is Momentum else 0.5
+        result = minimize(bowl, [2.0], optimizer=optimizer, lr=lr, max_steps=30, compile=False, record=True)
+        found = diagnose(result, lr=lr, optimizer=optimizer)
+        assert found.verdict != "too small"
+        assert not any("times as large" in advice for advice in found.advice)
+
+
+def test_a_run_that_has_arrived_needs_no_more():
+    late = np.r_[np.ones(20), np.exp(-np.arange(40) / 5.0)]
+    found = diagnose({"loss": late})
+    assert found.verdict == "just right"
+    assert found.needed is None

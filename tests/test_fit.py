@@ -873,3 +873,44 @@ def test_results_share_no_memory():
     assert_same_bits(
         fastgd.fit(fastgd.Neuron(3), X, y, epochs=6, resume=rest), fastgd.fit(fastgd.Neuron(3), X, y, epochs=6)
     )
+
+
+def test_losses_of_other_targets_or_weights_are_not_compared():
+    """They are not, whether or not the rows that are watched are arrays that are trained on."""
+    X, y = table(200, 3)
+    worse = y.copy()
+    worse[np.arange(200) % 3 != 0] += 5
+    model, options = fastgd.Neuron(3, "identity"), {"optimizer": fastgd.SGD(), "lr": 0.02, "batch_size": 16}
+    ends = []
+    for rows in (X, X.copy()):
+        part = fastgd.fit(model, X, y, epochs=5, validation=(rows, y), **options)
+        ends.append(fastgd.fit(model, X, y, epochs=8, validation=(rows, worse), resume=part, **options))
+    assert_same_bits(ends[0].params, ends[1].params)
+    assert not np.array_equal(ends[0].params, part.params)
+    weights = np.where(abs(X[:, 0]) > 1, 1000.0, 1.0), np.where(np.arange(200) % 9, 1e-3, 1.0)
+    part = fastgd.fit(model, X, y, epochs=20, validation=0.2, sample_weight=weights[0], **options)
+    whole = fastgd.fit(model, X, y, epochs=21, validation=0.2, sample_weight=weights[1], resume=part, **options)
+    assert not np.array_equal(whole.params, part.params)  # of the only epoch under these weights
+
+
+def test_a_run_that_diverged_says_which_parameters_it_returns():
+    X, y = table(200, 3)
+    options = {"optimizer": fastgd.SGD(), "lr": 1.0, "batch_size": 4, "epochs": 500}
+    with pytest.warns(RuntimeWarning, match="the last finite parameters are returned"):
+        fastgd.fit(fastgd.Neuron(3, "identity"), 3 * X, y, **options)
+    with pytest.warns(RuntimeWarning, match="those of the best epoch on validation rows are returned"):
+        result = fastgd.fit(fastgd.Neuron(3, "identity"), X, y, validation=0.2, **options)
+    assert result.status == "diverged"
+
+
+@pytest.mark.parametrize(("dtype", "small"), [(np.float32, 1e-40), (np.float32, 1e-30), (np.float64, 1e-300)])
+def test_a_batch_of_small_weights_alone(dtype, small):
+    """Its mean is that over its own rows; where the weights are nothing beside the largest, it has no gradient."""
+    X, y = table(4, 1, dtype)
+    options = {"optimizer": fastgd.SGD(), "lr": 0.1, "batch_size": 2, "order": "sequential"}
+    options |= {"epochs": 1, "params": [0, 0]}
+    result = fastgd.fit(fastgd.Neuron(1), X, y, sample_weight=[1, 1, small, small], **options)
+    assert result.status == "max_epochs"
+    counts = small >= {4: 2.0**-100, 8: 2.0**-900}[np.dtype(dtype).itemsize]
+    same = fastgd.fit(fastgd.Neuron(1), X[: 4 if counts else 2], y[: 4 if counts else 2], **options)
+    np.testing.assert_allclose(result.params, same.params, rtol=1e-5)

@@ -2,9 +2,11 @@
 
 import os
 import signal
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numba.core.runtime import _nrt_python, rtsys
 from user_minimization import slower_and_slower
 
 import fastgd
@@ -251,3 +253,44 @@ def test_progress(capsys):
 def test_errors(X0, arguments, error, words):
     with pytest.raises(error, match=f"^minimize_many: .*{words}"):
         minimize_many(decay, X0, **arguments)
+
+
+class UphillAfterFive(NamedTuple):
+    """A schedule of negative rates."""
+
+    lr: float = 0.1
+
+
+fastgd.register_schedule(UphillAfterFive, lambda schedule, t: schedule.lr if t < 5 else -schedule.lr)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_rates_of_a_schedule_are_looked_at_for_the_steps_that_were_done(compile):
+    options = {"optimizer": SGD(), "lr": UphillAfterFive(), "compile": compile}
+    minimize_many(Bowl(), [[3.0, 4.0]], max_steps=5, **options)
+    with pytest.raises(ValueError, match=r"minimize_many: lr: the rates .* got -0.1 at step 5"):
+        minimize_many(Bowl(), [[3.0, 4.0]], max_steps=20, **options)
+
+
+def test_an_objective_that_raises_leaves_no_memory_behind():
+    def raises(x, grad, centre):
+        if centre[0] < 0:
+            raise ValueError("negative")
+        grad[:] = 2 * (x - centre)
+        return np.sum((x - centre) ** 2)
+
+    centres, options = np.ones((20, 50)), {"optimizer": fastgd.EMA(fastgd.Adam()), "max_steps": 2}
+    centres[1::2] = -1
+
+    def held():
+        result = minimize_many(raises, np.zeros((20, 50)), args=(centres,), **options)
+        assert set(result.status) == {3, 8}
+        stats = rtsys.get_allocation_stats()
+        return stats.alloc - stats.free
+
+    _nrt_python.memsys_enable_stats()
+    try:
+        held()
+        assert held() == held()
+    finally:
+        _nrt_python.memsys_disable_stats()

@@ -224,3 +224,25 @@ def test_arrays_that_compiled_code_cannot_take():
 def test_armijo_s_ranges(arguments):
     with pytest.raises(ValueError, match="Armijo"):
         Armijo(**arguments)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("length", [1, 3])
+def test_a_gradient_of_another_length_at_a_later_call(compile, length):
+    def fun(x):
+        return ((x - 1) ** 2).sum()
+
+    def jac(x):
+        return 2 * (x - 1) if x[0] > 2 else np.zeros(length)
+
+    def both(x):
+        return fun(x), jac(x)
+
+    options = {"optimizer": SGD(), "lr": 0.1, "compile": compile}
+    if compile:
+        fun, jac = numba.njit(fun), numba.njit(jac)
+        both = numba.njit(both)
+    with pytest.raises(ValueError, match="jac must return as many elements as x has"):
+        minimize(fun, [3.0, 4.0], jac=jac, **options)
+    with pytest.raises(ValueError, match="jac=True fun must return a gradient of as many elements"):
+        minimize(both, [3.0, 4.0], jac=True, **options)

@@ -30,6 +30,7 @@ from fastgd.plots import (
     ScheduleDisplay,
     SweepCurvesDisplay,
     SweepDisplay,
+    _style,
 )
 
 mpl.use("Agg")
@@ -629,3 +630,10 @@ def test_without_matplotlib(display, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r'pip install "fastgd\[plots\]"'):
         made.plot()
+
+
+@pytest.mark.parametrize("n", [0, 1, 40, 41, 1000, 5001])
+def test_a_long_curve_has_few_markers(n):
+    (line,) = plt.figure().add_subplot().plot(np.arange(n), np.zeros(n), "o-", **_style.marked(n))
+    markers = len(range(0, n, line.get_markevery()))
+    assert markers == n if n <= 40 else 20 <= markers <= 40

@@ -6,6 +6,7 @@ import reference
 
 import fastgd
 from fastgd import problems
+from fastgd.problems.rosenbrock import _second_minimum
 
 
 def table():
@@ -184,3 +185,36 @@ def test_what_a_textbook_says_is_of_the_problem_at_hand():
     assert problems.facts(problems.Saddle(), 1).minima.tolist() == [[0]]
     assert "from 1 to 30:" in problems.facts(problems.IllConditioned(30.0), 2).description
     assert problems.facts(problems.IllConditioned(30.0), 1).description == "convex, of curvature 30"
+
+
+def test_a_second_minimum_is_claimed_only_where_there_is_one():
+    """Newton's plain steps lead anywhere between walls of little height."""
+    rng, claimed = np.random.default_rng(0), 0
+    for n in range(4, 8):
+        for b in (*np.geomspace(1.1, 8, 40), 100.0):
+            problem = problems.Rosenbrock(1.0, float(b))
+            if "second, local minimum" in problems.facts(problem, n).description:
+                claimed += 1
+                x, grads = _second_minimum(problem, n), np.empty(n)
+                value = fastgd.value_and_grad(problem, x, grads)
+                assert abs(grads).max() < 1e-8 * b
+                for _ in range(20):
+                    assert fastgd.value_and_grad(problem, x + 1e-4 * rng.normal(size=n), grads) > value
+    assert claimed > 50
+
+
+def test_logistic_regression_with_a_penalty_is_strictly_convex_at_any_scale():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    y = (X[:, 0] + rng.normal(size=100) > 0).astype(float)
+    scaled = np.ascontiguousarray(X * [1e-6, 1, 1e6])
+    for l2, least in ((1e-3, 1e-3), (0.0, 0.0)):
+        known = problems.facts(problems.LogisticRegression(scaled, y, l2))
+        assert "one of many" not in known.description
+        assert known.flatness >= least
+        assert len(known.minima) == 1
+    repeated = np.ascontiguousarray(np.c_[X, X[:, :1]])
+    assert "one of many" in problems.facts(problems.LogisticRegression(repeated, y, 0.0)).description
+    X[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"LogisticRegression: X must be .* of finite numbers"):
+        problems.LogisticRegression(X, y)

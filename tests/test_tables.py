@@ -449,3 +449,16 @@ def test_features_without_a_scale_are_named():
 def test_features_too_large_to_standardise_are_named():
     with pytest.raises(ValueError, match="column 'b' holds numbers too large to standardise"):
         find_scaling(np.array([[0, 1e308], [1, -1e308]]), ["a", "b"])
+
+
+def test_a_name_made_up_for_a_column_is_no_other_s(write):
+    X, _, columns = read_table(write(",column_0,y\n1,2,3\n4,5,6\n7,8,9\n"), "y")
+    assert columns.feature_names == ("column_0_", "column_0")
+    assert X.tolist() == [[1, 2], [4, 5], [7, 8]]
+
+
+def test_a_target_beyond_the_dtype_of_x_is_told_of(tmp_path):
+    X = np.ones((3, 2), np.float32)
+    np.savez(tmp_path / "large.npz", X=X, y=np.array([1.0, 2.0, 1e39]))
+    with pytest.raises(ValueError, match=r"large.npz: the target must be numbers that float32 holds.* got 1e\+39"):
+        read_table(tmp_path / "large.npz")

@@ -52,11 +52,12 @@ def run(arguments):
         _check_display()
     optimizer = explorer.with_momentum(_setup.OPTIMIZERS[arguments.optimizer](), arguments.momentum)
     exploration = explorer.Exploration(objective, optimizer=optimizer, lr=arguments.lr, start=arguments.start)
-    print("\n".join(_summary(arguments, exploration)))
-    if arguments.html is not None:
+    if arguments.html is not None:  # before anything is printed, to a pipe that may be closed
         page = explorer_page(exploration, momentum=arguments.momentum)
         with open(arguments.html, "w", encoding="utf-8") as file:
             file.write(page)
+    print("\n".join(_summary(arguments, exploration)))
+    if arguments.html is not None:
         print(f"written: {arguments.html} (open it in any browser)")
     if arguments.png is not None or window:
         _draw(arguments, exploration)

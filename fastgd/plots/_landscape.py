@@ -16,12 +16,11 @@ _FAR = 12  # times the extent of the paths: up to where the nearest minimum is s
 class Landscape:
     """An objective, called at points."""
 
-    def __init__(self, owner, objective, n, args=(), jac=None, compile=True):
+    def __init__(self, owner, objective, at, args=(), jac=None, compile=True):
         compile = _check.boolean(owner, "compile", compile)
         self._owner = owner
-        self.args, self.n = checked_args(owner, args, compile), n
-        self._facts = _facts(objective, n)
-        at = np.zeros(n) if self._facts is None else self._facts.start
+        self.args, self.n = checked_args(owner, args, compile), at.size
+        self._facts = _facts(objective, at.size)
         self._objective = prepare(owner, objective, jac, self.args, at, compile, forgiving=True)
 
     def value(self, x):

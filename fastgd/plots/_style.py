@@ -69,8 +69,8 @@ def line_style(i, marker=False):
 
 
 def marked(n, most=40):
-    """Return how a line of n points is marked: at every point, or at equal distances where these would drown it."""
-    return {"markevery": 1 if n <= most else 1 / most}
+    """Return how a line of n points is marked: at every point, or at every so many where these would drown it."""
+    return {"markevery": max(1, -(-n // most))}
 
 
 def scale_of(*values):

@@ -87,7 +87,7 @@ class Explorer:
         own = self.exploration.momentum
         self._momentum = own if own is not None else _MOMENTUM if momentum is None else momentum
         n = self.exploration.x.size
-        self._landscape = Landscape(owner, objective, n, **how)
+        self._landscape = Landscape(owner, objective, self.exploration.x.copy(), **how)
         self._view = view_of(self.exploration) if bounds is None else checked_bounds(owner, bounds, n)
         kind = type(optimizer).__name__
         self._choices = {kind: optimizer, **{name: cls() for name, cls in OPTIMIZERS.items() if name != kind}}

@@ -71,7 +71,7 @@ class PathDisplay:
         n = self.paths[0].shape[1]
         if any(path.shape[1] != n for path in self.paths):
             raise ValueError(f"{owner}: results must all have {n} parameters, as the first")
-        self._landscape = Landscape(owner, objective, n, args, jac, compile)
+        self._landscape = Landscape(owner, objective, self.paths[0][0].copy(), args, jac, compile)
         self.bounds = None if bounds is None else checked_bounds(owner, bounds, n)
 
     def plot(self, ax=None):
@@ -113,8 +113,8 @@ class PathDisplay:
         xs, ys = _cut_off(np.column_stack(self._coordinates(self.paths[i])), frame).T
         style = {**_style.line_style(i, marker=True), **_style.marked(len(xs))}
         frames = np.nansum(np.hypot(*(np.diff((xs, ys)) / np.ptp(frame, axis=1)[:, None])))
-        if frames > _LONG:  # matplotlib would look for the places of markers along all of it
-            style["markevery"] = 1 + len(xs) // 40
+        if style["markevery"] > 1 and frames <= _LONG:  # at equal distances, for which matplotlib looks along all of it
+            style["markevery"] = 1 / 40
         line = self.ax_.plot(xs, ys, linewidth=1.5, label=self.labels[i], zorder=2, **style)[0]
         seen = np.flatnonzero(np.isfinite(xs) & np.isfinite(ys))
         if seen.size:

@@ -11,6 +11,8 @@ from fastgd._jit import kernel
 from fastgd.elementwise import sigmoid, softplus
 from fastgd.problems._facts import known, register_problem
 
+_ALIKE = 1e-10  # of the largest singular value: one that is smaller is none
+
 
 class LogisticRegression(NamedTuple):
     """Logistic regression: f(w) = mean over rows of ln(1 + e^∓z), - for y = 1, + for 0, z = w·x; plus ½·l2·‖w‖².
@@ -70,11 +72,15 @@ def logistic_regression_facts(problem, n):
     words = "convex, with l2 > 0 strictly; the curvature is largest near w = 0 and at most ‖X‖²/(4·rows) + l2"
     w, least = _logistic_minimum(problem)
     if w is None:
-        words += "; the classes can be separated, and the weights grow without end"
+        words += "" if math.isnan(least) else "; the classes can be separated, and the weights grow without end"
         return known(problem, words, np.empty((0, n)), least, np.zeros(n), (-5, 5))
-    value, _, hessian = _logistic_derivatives(problem.X, problem.y, problem.l2, w)
+    with np.errstate(over="ignore", invalid="ignore"):
+        value, _, hessian = _logistic_derivatives(problem.X, problem.y, problem.l2, w)
+    if not np.isfinite(hessian).all():
+        return known(problem, words, [w], value, np.zeros(n), (-5, 5))
     lowest, *_, highest = np.linalg.eigvalsh(hessian) if n > 1 else 2 * [hessian[0, 0]]
-    if lowest <= 1e-12 * highest:
+    lowest = max(lowest, problem.l2)
+    if problem.l2 == 0 and np.linalg.matrix_rank(problem.X / _column_sizes(problem.X), rtol=_ALIKE) < n:
         lowest, words = 0, f"{words}; flat along a direction: one of many minima is given"
     return known(problem, words, [w], value, np.zeros(n), (-5, 5), highest, lowest)
 
@@ -95,12 +101,11 @@ def _logistic_minimum(problem):
     Returns the weights and the value; without a minimum None, and what the values come near. Without a penalty, and
     with columns that are sums of others, there is a line of minima or more: it looks among sums of rows only.
     """
-    scale = np.sqrt(np.mean(problem.X**2, axis=0))
-    scale[scale == 0] = 1
-    X, y, l2, basis = problem.X / scale, problem.y, problem.l2 / scale**2, np.eye(scale.size)
+    scale = _column_sizes(problem.X)
+    X, y, l2, basis = problem.X / scale, problem.y, problem.l2 / scale / scale, np.eye(scale.size)
     if problem.l2 == 0:
         _, sizes, rows = np.linalg.svd(X, full_matrices=False)
-        basis = rows[sizes > 1e-10 * max(1.0, sizes[0])].T
+        basis = rows[sizes > _ALIKE * max(1.0, sizes[0])].T
         X, l2 = X @ basis, np.zeros(basis.shape[1])
     v = np.zeros(X.shape[1])
     for _ in range(200):
@@ -118,10 +123,20 @@ def _logistic_minimum(problem):
     return None, math.nan
 
 
+def _column_sizes(X):
+    """The root of each column's mean square, of numbers of any size; 1 where that is 0."""
+    largest = abs(X).max(axis=0)
+    zero = largest == 0
+    largest[zero] = 1
+    return largest * np.sqrt(np.mean((X / largest) ** 2, axis=0) + zero)
+
+
 def _float64(ndim):
-    return lambda v: (
-        isinstance(v, np.ndarray) and v.dtype == np.float64 and v.ndim == ndim and v.size > 0 and v.flags.carray
-    )
+    def contains(v):
+        known = isinstance(v, np.ndarray) and v.dtype == np.float64 and v.ndim == ndim and v.size > 0
+        return known and v.flags.carray and bool(np.isfinite(v).all())
+
+    return contains
 
 
 def _check_rows(problem):
@@ -133,7 +148,7 @@ register_problem(
     logistic_regression,
     logistic_regression_facts,
     _check_rows,
-    X=_check.Range("a C-ordered float64 array (rows, n)", _float64(2)),
+    X=_check.Range("a C-ordered float64 array (rows, n) of finite numbers", _float64(2)),
     y=_check.Range("a float64 array of 0 and 1", lambda v: _float64(1)(v) and bool(np.isin(v, (0, 1)).all())),
     l2=nonnegative,
 )

@@ -59,19 +59,21 @@ def rosenbrock_facts(problem, n):
     x = np.array([a, a * a]) if n == 2 else np.ones(n)
     eigenvalues = np.linalg.eigvalsh(_rosenbrock_hessian(problem, x))
     second = _second_minimum(problem, n) if n >= 4 and b > 1 else None
-    if second is not None and second[0] < 0:  # not of four variables between walls that are not steep
+    if second is not None:
         words += f"; a second, local minimum near ({second[0]:.2f}, {second[1]:.2f}, ..., {second[-1]:.2f})"
     return known(problem, words, [x], 0, start, (-2, 2), eigenvalues[-1], eigenvalues[0])
 
 
 def _second_minimum(problem, n):
-    """Where Newton's method leads from (-1, 1, ..., 1)."""
+    """Where Newton's method leads from (-1, 1, ..., 1), if that is another minimum; else None."""
     x, gradient = np.ones(n), np.empty(n)
     x[0] = -1
     for _ in range(50):
         rosenbrock.py_func(problem, x, gradient)
         x -= np.linalg.solve(_rosenbrock_hessian(problem, x), gradient)
-    return x
+    rosenbrock.py_func(problem, x, gradient)
+    arrived = abs(gradient).max() < 1e-8 * problem.b and np.linalg.eigvalsh(_rosenbrock_hessian(problem, x))[0] > 0
+    return x if arrived and x[0] < 0 else None
 
 
 def _rosenbrock_hessian(problem, x):
