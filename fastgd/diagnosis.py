@@ -83,7 +83,7 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     1.9/λ, and the cosine of successive gradients is 1 at the one, -1 at the other. In this order:
 
     1. *too large: diverged*: the loss is not finite, or ends far above where it began, or grows while gradients
-       alternate.
+       alternate; or losses alone, without gradients, climb again step by step by a fifth of their fall.
     2. *just right*: the run ended since the gradient reached zero (*stuck* if it had moved nowhere by then).
     3. *too large: oscillating*: the mean cosine is below -0.6 and the gradient shrinks by less than 0.3 a step; or the
        loss ended at more than half of what it was before any step (of a `fit`, by the first batch or 256 rows; a bare
@@ -94,7 +94,9 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
     4. *stuck*: the loss is flat from the start and |g|² is below a thousandth of it; *too small* where it is not. Or
        no batch has a gradient left, though the loss is not 0: long steps have saturated it.
     5. *too small*: between the third and the last quarter the loss fell by more than 2 % of its fall, and by more than
-       chance; or full batches' gradients still point one way and are as large as at first (the rate decayed too soon).
+       chance (*just right* where momentum's steps swing to and fro, which die away at one pace at any such rate, and
+       where it has arrived); or full batches' gradients still point one way and are as large as at first (the rate
+       decayed too soon).
        `needed` follows an exponential through the means of three equal parts.
     6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above a
        quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients, and

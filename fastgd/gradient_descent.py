@@ -101,6 +101,9 @@ def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
     **Flags.** The loop is pasted into your function and takes its flags: under ``fastmath=True``, which promises the
     compiler that nothing is NaN, a run that met NaN may count as converged; ``{"contract", "reassoc"}`` is safe.
 
+    **Exceptions.** Where an objective raises in compiled code, the run's arrays stay in memory (some n numbers): Numba
+    gives nothing back where an exception passes. One that cannot go on had better return NaN, which ends the run.
+
     From Python, fastgd's loop is compiled for each compiled function anew in every process, and for a registered
     objective once and for all.
 
