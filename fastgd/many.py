@@ -38,12 +38,11 @@ from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam
-from fastgd.schedules.values import fill_rates, require_rates
+from fastgd.schedules.values import require_rates_of_steps
 from fastgd.verbs import init_state
 
 _BLOCKS = 16  # of problems, for each thread: the last ones to be done wait for few others
 _MOST_PROBLEMS = 1 << 12  # in a block
-_RATES = 1 << 16  # of a schedule, that are looked at in one go
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -305,7 +304,8 @@ def minimize_many(
             team.run(threads)
         else:
             team.run_in_python()
-    _require_rates_of_steps(owner, lr, int(results.nit.max()))
+    if isinstance(lr, tuple) and not isinstance(lr, Armijo):
+        require_rates_of_steps(owner, lr, int(results.nit.max()))
     results.status[results.status == RUNNING] = STOPPED if team.stopped else INTERRUPTED
     codes, counts = np.unique(results.status, return_counts=True)
     ends = "; ".join(f"{count} {MESSAGES[code]}" for code, count in zip(codes, counts, strict=True))
@@ -334,15 +334,6 @@ def _rows_of_args(owner, args, n_problems):
             value = np.ascontiguousarray(value)
         rows.append(value)
     return tuple(rows)
-
-
-def _require_rates_of_steps(owner, lr, n_steps):
-    """Raise where a schedule gave what is no rate at a step that was done: what it gives later is its own affair."""
-    if isinstance(lr, tuple) and not isinstance(lr, Armijo):
-        for first in range(0, n_steps, _RATES):
-            rates = np.empty(min(_RATES, n_steps - first))
-            fill_rates(lr, np.arange(first, first + rates.size, dtype=np.float64), rates)
-            require_rates(owner, rates, "step", first)
 
 
 def _own(args, k):

@@ -289,7 +289,7 @@ def _what_happened(status, run, outcome, watched):
     where = f"after {run.epoch} epochs and {run.step} steps"
     if status == "diverged":
         what = "parameters" if outcome == _loop.NONFINITE_PARAMS else "loss or gradient"
-        returned = "those of the best epoch on validation rows" if watched else "the last finite parameters"
+        returned = "the parameters of the best epoch by validation" if watched else "the last finite parameters"
         return (
             f"the run diverged: at step {run.step} the {what} stopped being finite; "
             f"{returned} are returned (try a smaller learning rate, or clip=ClipByNorm(1.0))"

@@ -898,7 +898,7 @@ def test_a_run_that_diverged_says_which_parameters_it_returns():
     options = {"optimizer": fastgd.SGD(), "lr": 1.0, "batch_size": 4, "epochs": 500}
     with pytest.warns(RuntimeWarning, match="the last finite parameters are returned"):
         fastgd.fit(fastgd.Neuron(3, "identity"), 3 * X, y, **options)
-    with pytest.warns(RuntimeWarning, match="those of the best epoch on validation rows are returned"):
+    with pytest.warns(RuntimeWarning, match="the parameters of the best epoch by validation are returned"):
         result = fastgd.fit(fastgd.Neuron(3, "identity"), X, y, validation=0.2, **options)
     assert result.status == "diverged"
 

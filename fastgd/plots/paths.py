@@ -71,7 +71,7 @@ class PathDisplay:
         n = self.paths[0].shape[1]
         if any(path.shape[1] != n for path in self.paths):
             raise ValueError(f"{owner}: results must all have {n} parameters, as the first")
-        self._landscape = Landscape(owner, objective, self.paths[0][0].copy(), args, jac, compile)
+        self._landscape = Landscape(owner, objective, self.paths[0][0].astype(np.float64), args, jac, compile)
         self.bounds = None if bounds is None else checked_bounds(owner, bounds, n)
 
     def plot(self, ax=None):

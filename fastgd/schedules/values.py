@@ -9,6 +9,8 @@ from fastgd._jit import kernel
 from fastgd._registry import ScheduleKernels, kernels_for
 from fastgd.verbs import learning_rate
 
+_AT_ONCE = 1 << 16  # steps whose rates are looked at in one go
+
 
 def schedule_values(schedule, ts):
     """Return the learning rates at many times, for a plot.
@@ -65,3 +67,11 @@ def require_rates(owner, rates, unit, first, per_unit=1):
             f"{owner}: lr: the rates of a schedule must be finite, 0 or larger, got {rates[wrong]} at {unit} "
             f"{(first + wrong) / per_unit:.6g}"
         )
+
+
+def require_rates_of_steps(owner, schedule, n_steps):
+    """Raise where a schedule gave what is no rate at a step that was done: what it gives later is its own affair."""
+    for first in range(0, n_steps, _AT_ONCE):
+        rates = np.empty(min(_AT_ONCE, n_steps - first))
+        fill_rates(schedule, np.arange(first, first + rates.size, dtype=np.float64), rates)
+        require_rates(owner, rates, "step", first)
