@@ -17,6 +17,10 @@ def rows_ahead(X):
     Without it the rows of a tile arrive at 8 to 17 GB/s, where memory gives 30 in order: a processor that is about to
     read sixteen rows at once sees too few of the lines to come. In random order it sees none. As many as 64 rows, since
     a model may work on so many before it goes back over them.
+
+    By how much is the processor's affair. Beside nothing asked for, float32 rows in order on an AMD EPYC with AVX2 (512
+    KB of second cache): of 32 columns 19 ns instead of 14, of 64 the same, of 128 and 256 60 and 110 instead of 72 and
+    140. On its successor with AVX-512 rows of 32 columns gained as much as longer ones.
     """
     least, most = _ROWS_AHEAD
     row_bytes = X.shape[1] * X.itemsize

@@ -114,7 +114,8 @@ def initial_params(owner, model, params, seed, dtype):
         owner, params = f"{owner}: init_params of {plain_name(type(model))}", kernels.init_params(model, seed, dtype)
     params = _check.parameters(owner, model, kernels.n_params.py_func(model), params, dtype).copy()
     if not np.isfinite(params).all():
-        raise ValueError(f"{owner}: params must be finite (in {dtype})")
+        wrong = int(np.argmin(np.isfinite(params)))
+        raise ValueError(f"{owner}: params must be finite (in {dtype}), got {params[wrong]} at [{wrong}]")
     return params
 
 
@@ -136,7 +137,8 @@ def _weights(owner, sample_weight, X, interrupts):
     _check.same_length(owner, "sample_weight", weight, "X", X)
     require_finite(owner, "sample_weight", weight, interrupts)
     if weight.min() < 0 or weight.max() == 0:
-        raise ValueError(f"{owner}: sample_weight must be 0 or larger, and not all 0 (in {X.dtype})")
+        came = f"{weight.min()} at [{weight.argmin()}]" if weight.min() < 0 else "0 for every row"
+        raise ValueError(f"{owner}: sample_weight must be 0 or larger, and not all 0 (in {X.dtype}), got {came}")
     least = np.ldexp(weight.max(), _LEAST_EXPONENTS[weight.itemsize])
     if weight[weight > 0].min() < least:  # or the mean over a batch of none but these would overflow
         weight = np.where(weight < least, 0, weight)
