@@ -31,7 +31,7 @@ class Scale(NamedTuple):
     words: str  # what the numbers mean for this optimiser
 
 
-def scale_of(optimizer, plain, lr, curvature, grads):
+def rate_scale(optimizer, plain, lr, curvature, grads):
     """Return where a rate lies at a point of this curvature and gradient.
 
     `plain`: whether the optimiser has no options that the rules do not know.

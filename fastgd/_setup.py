@@ -140,7 +140,8 @@ def _weights(owner, sample_weight, X, interrupts):
         came = f"{weight.min()} at [{weight.argmin()}]" if weight.min() < 0 else "0 for every row"
         raise ValueError(f"{owner}: sample_weight must be 0 or larger, and not all 0 (in {X.dtype}), got {came}")
     least = np.ldexp(weight.max(), _LEAST_EXPONENTS[weight.itemsize])
-    if weight[weight > 0].min() < least:  # or the mean over a batch of none but these would overflow
+    # The mean over a batch of nothing but smaller ones would overflow.
+    if np.min(weight, where=weight > 0, initial=np.inf) < least:
         weight = np.where(weight < least, 0, weight)
     _, exponent = np.frexp(weight.max())
     if abs(exponent) > _MOST_EXPONENT:  # the mean is the same, but sums of such weights might overflow or vanish

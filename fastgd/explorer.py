@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from fastgd import _check, problems
-from fastgd._rate_scale import AT_REST, scale_of
+from fastgd._rate_scale import AT_REST, rate_scale
 from fastgd._registry import ObjectiveKernels, OptimizerKernels, kernels_for
 from fastgd._written_updates import Step, fmt, written_update
 from fastgd.curvature import hessian
@@ -306,7 +306,7 @@ class Exploration:
     @property
     def scale(self):
         """Where the rate lies between slow and explosive."""
-        return scale_of(self._optimizer, self.is_plain, self._lr, self.curvature, self.grads)
+        return rate_scale(self._optimizer, self.is_plain, self._lr, self.curvature, self.grads)
 
 
 def with_momentum(optimizer, momentum):
