@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import fastgd
-from fastgd import _descent_run, many
+from fastgd import _descent_run, _pace, _run, _setup, many
 from fastgd.__main__ import main
 from fastgd._clock import Clock
 
@@ -130,3 +130,17 @@ def shared_from_the_start(monkeypatch):
     monkeypatch.setattr(fastgd.updates, "_THREAD_BYTES", 1)
     monkeypatch.setattr(fastgd.updates, "_PIECE_BYTES", 1)
     monkeypatch.setattr(fastgd.updates, "usable", lambda threads: threads)
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Compiled code hands back after every step, or in the middle of one, after every block of rows."""
+    monkeypatch.setattr(_pace, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(_run, "_FIRST_WORK", 1)
+
+
+@pytest.fixture
+def small_windows(monkeypatch):
+    """What "block-shuffled" keeps together and shuffles as one is small beside a test's table."""
+    monkeypatch.setattr(_setup, "_NEIGHBOUR_BYTES", 160)
+    monkeypatch.setattr(_setup, "_WINDOW_BYTES", 1280)

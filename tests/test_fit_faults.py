@@ -11,31 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fit_runs import assert_same_bits, labelled
 
 import fastgd
-from fastgd import _finite, _pace, _run, _setup
+from fastgd import _finite, _run, _setup
 
 SGD = fastgd.SGD()
-
-
-def table(n, d, dtype=np.float32, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d), dtype)
-    return X, (X[:, 0] > 0.3).astype(dtype)
-
-
-def assert_same_bits(one, other):
-    np.testing.assert_array_equal(one.params, other.params)
-    assert (one.n_epochs, one.n_steps) == (other.n_epochs, other.n_steps)
-    for name in one.history:
-        np.testing.assert_array_equal(one.history[name], other.history[name], err_msg=name)
-
-
-@pytest.fixture
-def small_chunks(monkeypatch):
-    """Compiled code hands back after every step, or in the middle of one, after every block of rows."""
-    monkeypatch.setattr(_pace, "CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(_run, "_FIRST_WORK", 1)
 
 
 # Divergence.
@@ -56,7 +37,7 @@ def plain_descent(params, X, y, rows, lr):
 def test_last_finite_parameters(dtype, chunks, request):
     if chunks == "small":
         request.getfixturevalue("small_chunks")
-    X, y = table(100, 2, dtype)
+    X, y = labelled(100, 2, dtype)
     start = np.array([0.5, -0.25, 0.125], dtype)
     with pytest.warns(RuntimeWarning, match="fit: the run diverged: at step [0-9]+ the .* stopped being finite"):
         result = fastgd.fit(
@@ -92,7 +73,7 @@ def huge(n, dtype):
 @pytest.mark.parametrize("batch_size", [1, 8, None])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_parameters_before_the_step_that_made_them_infinite(dtype, batch_size):
-    X, _ = table(40, 2, dtype)
+    X, _ = labelled(40, 2, dtype)
     start = np.array([0.5, -0.25, 0.125], dtype)
     arguments = {"optimizer": SGD, "batch_size": batch_size, "params": start, "epochs": 3}
     with pytest.warns(RuntimeWarning, match="diverged: at step 0 the parameters stopped being finite"):
@@ -108,7 +89,7 @@ def test_run_is_set_back_to_the_step_before(batch_size, epochs, chunks, request)
     if chunks == "small":
         request.getfixturevalue("small_chunks")
     # The rate is infinite in float32 from a certain step on, many steps of several epochs into a chunk.
-    X, y = table(5000 if batch_size == 2500 else 60, 2)
+    X, y = labelled(5000 if batch_size == 2500 else 60, 2)
     steps_per_epoch = 1 if batch_size is None else -(-len(X) // batch_size)
     schedule = fastgd.ExponentialDecay(0.1, 0.01)
     arguments = {"optimizer": fastgd.Momentum(), "batch_size": batch_size, "lr": schedule}
@@ -134,7 +115,7 @@ def test_run_is_set_back_to_the_step_before(batch_size, epochs, chunks, request)
 
 
 def test_loss_that_overflows_in_float32():
-    X, _ = table(40, 2)
+    X, _ = labelled(40, 2)
     y = np.full(40, 1e19, np.float32)  # its square is finite, the sum of four squares is not
     with pytest.warns(RuntimeWarning, match="at step 0 the loss or gradient stopped being finite"):
         result = fastgd.fit(fastgd.Neuron(2, "identity"), X, y, optimizer=SGD, batch_size=8)
@@ -144,7 +125,7 @@ def test_loss_that_overflows_in_float32():
 
 @pytest.mark.parametrize("lr", [1e6, 1e300])
 def test_divergence_raises(lr):
-    X, y = table(100, 2)
+    X, y = labelled(100, 2)
     with pytest.raises(FloatingPointError, match=r"fit: the run diverged: at step [0-9]+ the (loss|parameters)"):
         fastgd.fit(
             fastgd.Neuron(2, "identity"), X, y, optimizer=SGD, lr=lr, batch_size=1, epochs=9, on_nonfinite="raise"
@@ -152,7 +133,7 @@ def test_divergence_raises(lr):
 
 
 def test_batches_that_are_skipped_and_counted():
-    X, y = table(64, 2)
+    X, y = labelled(64, 2)
     y[20] = y[21] = y[50] = 3e19  # batches 2 and 6 of 8
     arguments = {"optimizer": fastgd.Momentum(), "lr": 0.01, "batch_size": 8, "order": "sequential", "epochs": 3}
     result = fastgd.fit(fastgd.Neuron(2, "identity"), X, y, on_nonfinite="skip", **arguments)
@@ -168,7 +149,7 @@ def test_batches_that_are_skipped_and_counted():
 
 
 def test_all_batches_skipped():
-    X, _ = table(16, 2)
+    X, _ = labelled(16, 2)
     y = np.full(16, 3e19, np.float32)
     with pytest.warns(RuntimeWarning, match="fit: every batch was left out"):
         result = fastgd.fit(
@@ -190,7 +171,7 @@ def test_all_batches_skipped():
 
 
 def test_divergence_under_skip():
-    X, y = table(100, 2)
+    X, y = labelled(100, 2)
     with pytest.warns(RuntimeWarning, match="the parameters stopped being finite"):
         result = fastgd.fit(
             fastgd.Neuron(2, "identity"), X, y, optimizer=SGD, lr=1e300, batch_size=8, on_nonfinite="skip"
@@ -200,7 +181,7 @@ def test_divergence_under_skip():
 
 
 def test_going_on_from_a_diverged_run():
-    X, y = table(64, 2)
+    X, y = labelled(64, 2)
     y[20] = 3e19
     arguments = {"optimizer": fastgd.Momentum(), "lr": 0.01, "batch_size": 8, "epochs": 3}
     skipping = fastgd.fit(fastgd.Neuron(2, "identity"), X, y, on_nonfinite="skip", **arguments)
@@ -229,7 +210,7 @@ def press_at(*calls):
 @pytest.mark.parametrize("press", [1, 2, 3, 5, 8, 12])
 @pytest.mark.parametrize(("batch_size", "order"), [(None, "sequential"), (5000, "shuffled"), (1000, "shuffled")])
 def test_interrupted_anywhere_and_going_on(batch_size, order, press, small_chunks):
-    X, y = table(7001, 3)
+    X, y = labelled(7001, 3)
     arguments = {"optimizer": fastgd.Momentum(), "lr": 0.5, "batch_size": batch_size, "order": order, "epochs": 5}
     whole = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
     part = fastgd.fit(fastgd.Neuron(3), X, y, callback=press_at(press), **arguments)
@@ -240,7 +221,7 @@ def test_interrupted_anywhere_and_going_on(batch_size, order, press, small_chunk
 
 
 def test_second_press_raises():
-    X, y = table(100, 3)
+    X, y = labelled(100, 3)
 
     def callback(progress):
         signal.raise_signal(signal.SIGINT)
@@ -251,7 +232,7 @@ def test_second_press_raises():
 
 
 def test_a_run_in_the_callback_of_another_is_interrupted_with_it():
-    X, y = table(100, 3)
+    X, y = labelled(100, 3)
     inner = []
 
     def callback(progress):
@@ -263,7 +244,7 @@ def test_a_run_in_the_callback_of_another_is_interrupted_with_it():
 
 
 def test_second_press_long_after_the_first(monkeypatch):
-    X, y = table(100, 3)
+    X, y = labelled(100, 3)
     times = iter([10.0, 11.5])
     monkeypatch.setattr("fastgd._interrupt.time.monotonic", lambda: next(times))
 
@@ -275,13 +256,13 @@ def test_second_press_long_after_the_first(monkeypatch):
 
 
 def test_interrupted_in_the_last_epoch():
-    X, y = table(100, 3)
+    X, y = labelled(100, 3)
     result = fastgd.fit(fastgd.Neuron(3), X, y, epochs=2, callback=press_at(2))
     assert (result.status, result.n_epochs) == ("interrupted", 2)  # a program's loop of fits hears of it too
 
 
 def test_interrupted_before_the_first_step(monkeypatch):
-    X, y = table(100, 3)
+    X, y = labelled(100, 3)
     X[50, 1] = np.nan  # what was not looked at is not trained on
 
     def check(*arguments):
@@ -298,7 +279,7 @@ def test_interrupted_before_the_first_step(monkeypatch):
 
 
 def test_interrupted_in_the_check_of_finite_values(monkeypatch):
-    X, y = table(1000, 3)
+    X, y = labelled(1000, 3)
     parts = []
 
     def looking(bits, exponent):
@@ -316,12 +297,12 @@ def test_interrupted_in_the_check_of_finite_values(monkeypatch):
 
 @pytest.mark.parametrize("part", [0, 1])
 def test_interrupted_in_validation(part, monkeypatch):
-    X, y = table(9000, 3)
+    X, y = labelled(9000, 3)
     arguments = {
         "optimizer": fastgd.Momentum(),
         "lr": 0.5,
         "epochs": 5,
-        "validation": table(9000, 3, seed=1),
+        "validation": labelled(9000, 3, seed=1),
         "tol": 1e-3,
         "patience": 2,
     }
@@ -347,7 +328,7 @@ def test_interrupted_in_validation(part, monkeypatch):
 
 
 def test_the_programs_own_handler_is_left_alone():
-    X, y = table(100, 3)
+    X, y = labelled(100, 3)
     heard = []
     before = signal.signal(signal.SIGINT, lambda *arguments: heard.append(1))
     try:
@@ -358,7 +339,7 @@ def test_the_programs_own_handler_is_left_alone():
 
 
 def test_a_handler_that_the_callback_sets_stays():
-    X, y = table(100, 3)
+    X, y = labelled(100, 3)
     before = signal.getsignal(signal.SIGINT)
 
     def handler(*arguments):
@@ -372,7 +353,7 @@ def test_a_handler_that_the_callback_sets_stays():
 
 
 def test_an_error_in_the_callback_is_passed_on(capsys):
-    X, y = table(100, 3)
+    X, y = labelled(100, 3)
 
     def callback(progress):
         raise ZeroDivisionError("mine")
@@ -448,7 +429,7 @@ def test_interrupts_are_heard_at_once(tmp_path):
 def test_two_python_threads_at_once(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     monkeypatch.setattr(_run, "_THREAD_WORK", 1)
-    tables = [table(20_000, 3, seed=seed) for seed in range(4)]
+    tables = [labelled(20_000, 3, seed=seed) for seed in range(4)]
     arguments = [{"batch_size": None, "threads": 3}, {"batch_size": 9000, "threads": 2}, {"batch_size": 64}, {}]
 
     def run(k):

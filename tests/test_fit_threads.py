@@ -7,26 +7,12 @@ import time
 import numpy as np
 import pytest
 import reference
+from fit_runs import assert_same_bits, labelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
 from fastgd import _pace, _run, _threads
-
-FIELDS = ("params", "n_epochs", "n_steps", "loss", "status")
-
-
-def table(n, d, dtype=np.float32, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d), dtype)
-    return X, (X[:, 0] > 0.3).astype(dtype)
-
-
-def assert_same_bits(one, other):
-    for field in FIELDS:
-        np.testing.assert_array_equal(getattr(one, field), getattr(other, field), err_msg=field)
-    for name in one.history:
-        np.testing.assert_array_equal(one.history[name], other.history[name], err_msg=name)
 
 
 @pytest.fixture
@@ -49,7 +35,7 @@ def shares(monkeypatch):
     [(None, "shuffled"), (20_000, "shuffled"), (9_999, "block-shuffled"), (5_000, "sequential")],
 )
 def test_same_bits_for_any_number_of_threads(batch_size, order, shares):
-    X, y = table(50_003, 3)
+    X, y = labelled(50_003, 3)
     arguments = {"optimizer": fastgd.Momentum(), "lr": 0.5, "batch_size": batch_size, "order": order, "epochs": 4}
     alone = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
     assert not shares
@@ -60,7 +46,7 @@ def test_same_bits_for_any_number_of_threads(batch_size, order, shares):
 
 
 def test_same_bits_with_validation_weights_clipping_and_a_schedule(shares):
-    X, y = table(40_001, 3)
+    X, y = labelled(40_001, 3)
     arguments = {
         "optimizer": fastgd.Momentum(),
         "lr": fastgd.ExponentialDecay(2.0, 0.1),
@@ -80,7 +66,7 @@ def test_same_bits_with_validation_weights_clipping_and_a_schedule(shares):
 
 def test_the_usual_threshold(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    X, y = table(80_000, 32)
+    X, y = labelled(80_000, 32)
     arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": None, "epochs": 5}
     alone = fastgd.fit(fastgd.Neuron(32), X, y, **arguments)
     for threads in (2, 3):
@@ -100,7 +86,7 @@ def test_the_usual_threshold(monkeypatch):
 )
 @settings(deadline=None, max_examples=30)
 def test_any_shape(n, batch_size, threads, order):
-    X, y = table(n, 2)
+    X, y = labelled(n, 2)
     arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": batch_size, "order": order, "epochs": 2}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "cpu_count", lambda: 6)
@@ -111,7 +97,7 @@ def test_any_shape(n, batch_size, threads, order):
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 7, 10])
 def test_going_on_with_another_number_of_threads(stop, shares, monkeypatch):
-    X, y = table(20_000, 3)
+    X, y = labelled(20_000, 3)
     arguments = {"optimizer": fastgd.Momentum(), "lr": 0.5, "batch_size": 12_000, "epochs": 4}
     whole = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
     calls = []
@@ -132,7 +118,7 @@ def test_going_on_with_another_number_of_threads(stop, shares, monkeypatch):
 
 @pytest.mark.parametrize("batch_size", [1, 64, 2048])
 def test_small_batches_stay_on_one_thread(batch_size, shares):
-    X, y = table(5_000, 3)
+    X, y = labelled(5_000, 3)
     fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=batch_size, threads=4, epochs=2)
     assert not shares
 
@@ -141,7 +127,7 @@ def test_batches_of_little_work_stay_on_one_thread(shares, monkeypatch):
     monkeypatch.undo()
     counts = []
     monkeypatch.setattr(_run, "run_all", lambda tasks: counts.append(len(tasks)) or _threads.run_all(tasks))
-    X, y = table(10_000, 3)
+    X, y = labelled(10_000, 3)
     fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=None, threads=2, epochs=2)
     assert not counts
 
@@ -151,13 +137,13 @@ def test_no_more_threads_than_processors(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     counts = []
     monkeypatch.setattr(_run, "run_all", lambda tasks: counts.append(len(tasks)) or _threads.run_all(tasks))
-    X, y = table(10_000, 3)
+    X, y = labelled(10_000, 3)
     fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=None, threads=10**9, epochs=2)
     assert max(counts) == 2
 
 
 def test_divergence_on_threads(shares):
-    X, y = table(30_000, 3)
+    X, y = labelled(30_000, 3)
     arguments = {"optimizer": fastgd.SGD(), "lr": 1e12, "batch_size": None, "epochs": 9}
     with pytest.warns(RuntimeWarning, match="diverged"):
         alone = fastgd.fit(fastgd.Neuron(3, "identity"), X, y, **arguments)
