@@ -15,22 +15,20 @@ from fastgd._states import field_names, is_elementwise
 _SIZES = 5, 7  # of the vectors that an optimiser is tried with, to see which of its arrays are as long
 
 
-def require_params(verb, params, contiguous=False):
-    """Raise unless a Numba type is that of a vector of parameters."""
-    if not isinstance(params, types.Array) or params.dtype not in (types.float32, types.float64):
-        raise TypingError(f"{verb}: params must be an array of float32 or float64, got {_words(params)}")
-    require_array(verb, "params", params, params.dtype, (1,), contiguous)
+def require_vector(verb, kind, name="params", contiguous=False):
+    """Raise unless a Numba type is that of a vector of floating numbers."""
+    if not isinstance(kind, types.Array) or kind.dtype not in (types.float32, types.float64):
+        raise TypingError(f"{verb}: {name} must be an array of float32 or float64, got {_words(kind)}")
+    require_array(verb, name, kind, kind.dtype, (1,), contiguous, like="")
 
 
-def require_array(verb, name, kind, dtype, ndims=(1,), contiguous=False):
-    """Raise unless a Numba type is an array of this dtype, and one of these numbers of dimensions."""
+def require_array(verb, name, kind, dtype, ndims=(1,), contiguous=False, like="params"):
+    """Raise unless a Numba type is an array of this dtype, that of `like`, and one of these numbers of dimensions."""
     fits = isinstance(kind, types.Array) and kind.dtype == dtype and kind.ndim in ndims
     if not fits or (contiguous and kind.layout != "C"):
         shape = " or ".join(f"{ndim}-D" for ndim in ndims)
-        order = "C-ordered " if contiguous else ""
-        raise TypingError(
-            f"{verb}: {name} must be a {order}{shape} array of {dtype}, the dtype of params, got {_words(kind)}"
-        )
+        order, of_like = "C-ordered " if contiguous else "", f", the dtype of {like}" if like else ""
+        raise TypingError(f"{verb}: {name} must be a {order}{shape} array of {dtype}{of_like}, got {_words(kind)}")
 
 
 def require_state(verb, optimizer, state, params):
@@ -100,15 +98,23 @@ def _states_of_defaults(optimizer, dtype):
 
 
 def _with_defaults(kind):
-    """A tuple of this Numba type with the default of every field, and tuples in it made likewise; None without one."""
+    """A tuple of this Numba type with the default of every field, and tuples in it made likewise; None without one.
+
+    A number without a default is 1, or where that is outside of its range ½.
+    """
     cls = kind.instance_class
     held = {
         name: _with_defaults(part)
         for name, part in zip(cls._fields, kind, strict=True)
         if isinstance(part, types.BaseNamedTuple)
     }
-    complete = None not in held.values() and set(cls._fields) == {*held, *cls._field_defaults}
-    return cls(**held) if complete else None
+    others = {*cls._fields} - {*held, *cls._field_defaults}
+    for number in (1, 0.5):
+        try:
+            return None if None in held.values() else cls(**held, **dict.fromkeys(others, number))
+        except (TypeError, ValueError):
+            continue
+    return None
 
 
 def _is_made_so(made, kind):

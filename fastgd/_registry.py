@@ -112,7 +112,7 @@ def register_optimizer(
         ``check(optimizer)``, plain Python: raises ValueError where fields do not go together.
     **ranges
         For each field, what its values must be: `unit_interval`, `positive`, `nonnegative`, `finite` or
-        ``one_of(names)``.
+        ``one_of(names)``. Looked at where Python makes a tuple; one that compiled code makes is taken as it is.
 
     Raises
     ------
@@ -143,10 +143,10 @@ def register_optimizer(
     array([0.5, 2.5])
     """
     kernels = OptimizerKernels(
-        init=_compiled(init),
-        update=_compiled(update),
-        eval_params=_compiled(eval_params or copy_params),
-        plain=plain and _compiled(plain),
+        init=_compiled(cls, "init(optimizer, params)", init),
+        update=_compiled(cls, "update(optimizer, lr, grads, state, params)", update),
+        eval_params=_compiled(cls, "eval_params(optimizer, state, params, out)", eval_params or copy_params),
+        plain=plain and _compiled(cls, "plain(optimizer)", plain),
         elementwise=elementwise,
         rests=rests,
     )
@@ -201,7 +201,7 @@ def register_schedule(cls, rate, ends_at=None, check=None, **ranges):
     >>> fastgd.learning_rate(Halving(every=2), 5.0)
     0.025
     """
-    _register(cls, ScheduleKernels(_compiled(rate), ends_at or _duration), ranges, check)
+    _register(cls, ScheduleKernels(_compiled(cls, "rate(schedule, t)", rate), ends_at or _duration), ranges, check)
 
 
 def _duration(schedule):
@@ -311,19 +311,32 @@ def register_model(
     >>> fastgd.value_and_grad(Constant(), np.array([2.0]), [[0.0], [0.0]], [1.0, 5.0], grads), grads
     (5.0, array([-2.]))
     """
+
+    def compiled(form, function):
+        return function and _compiled(cls, form, function)
+
     kernels = ModelKernels(
-        _compiled(n_params),
-        _compiled(scratch),
-        _compiled(add_loss_and_grad),
-        _compiled(predict),
-        _compiled(layout or _no_layout),
-        init_params,
-        check or _no_check,
-        descend_rows and _compiled(descend_rows),
-        scratch_of_many and _compiled(scratch_of_many),
-        add_losses_and_grads_of_many and _compiled(add_losses_and_grads_of_many),
-        x_columns and _compiled(x_columns),
-        add_loss_and_grad_ahead and _compiled(add_loss_and_grad_ahead),
+        n_params=_compiled(cls, "n_params(model)", n_params),
+        scratch=_compiled(cls, "scratch(model, params)", scratch),
+        add_loss_and_grad=_compiled(
+            cls, "add_loss_and_grad(model, params, X, y, weight, rows, scratch, grads)", add_loss_and_grad
+        ),
+        predict=_compiled(cls, "predict(model, params, X)", predict),
+        layout=_compiled(cls, "layout(model)", layout or _no_layout),
+        init_params=init_params,
+        check=check or _no_check,
+        descend_rows=compiled(
+            "descend_rows(model, rates, params, X, y, rows, ahead, scratch, previous, totals)", descend_rows
+        ),
+        scratch_of_many=compiled("scratch_of_many(model, W)", scratch_of_many),
+        add_losses_and_grads_of_many=compiled(
+            "add_losses_and_grads_of_many(model, W, X, y, weight, rows, scratch, losses, G)",
+            add_losses_and_grads_of_many,
+        ),
+        x_columns=compiled("x_columns(model)", x_columns),
+        add_loss_and_grad_ahead=compiled(
+            "add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, grads)", add_loss_and_grad_ahead
+        ),
     )
     _register(cls, kernels, ranges, check)
 
@@ -375,7 +388,8 @@ def register_objective(cls, value_and_grad, check=None, **ranges):
     >>> fastgd.value_and_grad(Quartic(centre=1), np.array([0.0, 3.0]), grads), grads
     (17.0, array([-4., 32.]))
     """
-    _register(cls, ObjectiveKernels(_compiled(value_and_grad)), ranges, check)
+    kernels = ObjectiveKernels(_compiled(cls, "value_and_grad(objective, x, grads)", value_and_grad))
+    _register(cls, kernels, ranges, check)
 
 
 def register_clipping(cls, clip, clips=True, check=None, **ranges):
@@ -423,7 +437,8 @@ def register_clipping(cls, clip, clips=True, check=None, **ranges):
     >>> shortened(Shorten(1.0), grads), grads
     (True, array([0.6, 0.8]))
     """
-    _register(cls, ClippingKernels(_compiled(clip), clips, check or _suits_all), ranges)
+    clip = _compiled(cls, "clip(rule, norm, params, grads)", clip)
+    _register(cls, ClippingKernels(clip, clips, check or _suits_all), ranges)
 
 
 def _suits_all(rule, params):
@@ -481,12 +496,17 @@ def registered(kind):
     }
 
 
-def _compiled(function):
-    if is_jitted(function):
-        return function
-    if not inspect.isfunction(function):
-        raise TypeError(f"expected a plain or a compiled function to register, got {function!r}")
-    return _jit.kernel(function, inline=True)
+def _compiled(cls, form, function):
+    """Return a function compiled, which is called as the text `form` says."""
+    owner, (name, arguments) = getattr(cls, "__qualname__", cls), form.rstrip(")").split("(")
+    if not is_jitted(function) and not inspect.isfunction(function):
+        raise TypeError(f"{owner}: {name} must be a plain or a compiled function, got {function!r}")
+    signature = inspect.signature(getattr(function, "py_func", function))
+    try:
+        signature.bind(*arguments.split(", "))
+    except TypeError:
+        raise TypeError(f"{owner}: {name} is called as {form}, got one with the signature {signature}") from None
+    return function if is_jitted(function) else _jit.kernel(function, inline=True)
 
 
 def _register(cls: typing.Any, kernels, ranges, check=None):

@@ -98,7 +98,7 @@ def derive(x=2.0, w=3.0, b=1.0, y_true=1.0):
     with np.errstate(over="ignore", invalid="ignore"):
         z = float(np.dot(w, x)) + b
     if not math.isfinite(z):
-        raise ValueError("derive: x and w are too large: z = w·x + b is beyond the largest float64")
+        raise ValueError("derive: x and w are too large: w·x + b goes beyond the largest float64")
     a = _sigmoid(z)
     a_minus_y = a - y_true if z < 0 else (1 - y_true) - _sigmoid(-z)
     loss = a_minus_y * a_minus_y
@@ -110,7 +110,7 @@ def derive(x=2.0, w=3.0, b=1.0, y_true=1.0):
     dz_dw = x if isinstance(x, float) else x.copy()
     dz_db = 1.0
     with np.errstate(over="ignore"):
-        dL_dw = dL_da * da_dz * dz_dw
+        dL_dw = _product(dL_da, da_dz, dz_dw)
     if not np.isfinite(dL_dw).all():
         raise ValueError("derive: x and y_true are too large: dL/dw is beyond the largest float64")
     return Derivation(
@@ -149,6 +149,13 @@ def _sigmoid(z):
         power = math.exp(z)
         return power / (1 + power)
     return 1 / (1 + math.exp(-z))
+
+
+def _product(*factors):
+    """The product of numbers or arrays, however small that of some of them may be."""
+    mantissas, exponents = zip(*map(np.frexp, factors), strict=True)
+    product = np.ldexp(math.prod(mantissas), sum(exponents))
+    return product if isinstance(product, np.ndarray) else float(product)
 
 
 def _textbook(steps):

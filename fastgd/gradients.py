@@ -11,7 +11,7 @@ from numba.extending import overload
 
 from fastgd import _check
 from fastgd._ahead import rows_ahead, rows_to_come
-from fastgd._compiled_checks import require_array, require_params
+from fastgd._compiled_checks import require_array, require_vector
 from fastgd._dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for
@@ -227,14 +227,29 @@ def _of_objective(kernels, objective, x, grads):
 def _(model, params, X=None, y=None, grads=None):
     kernels = kernels_in_compiled_code("value_and_grad", (ModelKernels, ObjectiveKernels), model)
     if isinstance(kernels, ModelKernels):
-        require_params("value_and_grad", params, contiguous=True)
+        require_vector("value_and_grad", params, contiguous=True)
         require_array("value_and_grad", "X", X, params.dtype, (2,), contiguous=True)
         require_array("value_and_grad", "y", y, params.dtype, (1, 2))
         require_array("value_and_grad", "grads", grads, params.dtype, contiguous=True)
         return lambda model, params, X=None, y=None, grads=None: _value_and_grad(
             model, borrowed(params), borrowed(X), borrowed(y), borrowed(grads)
         )
+    named = isinstance(grads, types.Array)  # else it comes third
+    require_vector("value_and_grad", params, "x")
+    require_array("value_and_grad", "grads", grads if named else X, params.dtype, like="x")
     kernel = kernels.value_and_grad
-    if isinstance(grads, types.Array):
-        return lambda model, params, X=None, y=None, grads=None: kernel(model, borrowed(params), borrowed(grads))
-    return lambda model, params, X=None, y=None, grads=None: kernel(model, borrowed(params), borrowed(X))
+    if named:
+        return lambda model, params, X=None, y=None, grads=None: kernel(
+            model, borrowed(params), as_long_as(params, borrowed(grads))
+        )
+    return lambda model, params, X=None, y=None, grads=None: kernel(
+        model, borrowed(params), as_long_as(params, borrowed(X))
+    )
+
+
+@kernel(merge=True)
+def as_long_as(x, grads):
+    """The array `grads`, if it has as many elements as x."""
+    if grads.size != x.size:
+        raise ValueError("value_and_grad: grads must have as many elements as x has")
+    return grads

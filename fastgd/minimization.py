@@ -91,7 +91,8 @@ def minimize(
         The objective, in one of these forms: ``fun(x, grad, *args) -> float``, which writes the gradient into `grad`
         (NLopt's); ``fun(x, *args) -> float`` with `jac` (SciPy's); or a registered objective (`register_objective`),
         such as those in `fastgd.problems`, for which the loop is compiled once and kept on disk. Functions
-        are compiled if they are not already; the loop with them takes a few seconds, once in a process.
+        are compiled if they are not already (with Numba's ``error_model="numpy"``: 1/0 is infinite); the loop with
+        them takes a few seconds, once in a process.
     x0 : array_like of shape (n,)
         Where to start; not modified. Its floating dtype is that of the run (integers become float64).
     optimizer : NamedTuple

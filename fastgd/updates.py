@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from fastgd import _check
 from fastgd._check import is_masked
-from fastgd._compiled_checks import require_array, require_params, require_state
+from fastgd._compiled_checks import require_array, require_state, require_vector
 from fastgd._dispatch import in_compiled_code, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._pieces import copy_uncut, count_one, piece_of, share, shared
@@ -56,6 +56,11 @@ def update(optimizer, lr, grads, state, params, threads=1):
         message names the argument, and nothing has changed. Compiled code looks at types (a `TypingError`) and at
         lengths: those of `grads` and, under element-wise methods, of the state.
 
+    Notes
+    -----
+    Moments that have all but vanished (below 10^6 times the smallest normal number: 1.2e-32 in float32, 2.2e-302 in
+    float64) become 0, since arithmetic with denormal numbers takes many times as long.
+
     Examples
     --------
     >>> import numpy as np
@@ -89,8 +94,9 @@ def update(optimizer, lr, grads, state, params, threads=1):
         ):
             return
         try:
-            masked = is_masked(grads) or is_masked(params)  # which the dispatcher takes for plain ones that it has seen
-            if not masked and guarded_update(optimizer, lr, grads, state, params, _known) == _DONE:
+            if _is_told_apart((grads, state, params)) and (
+                guarded_update(optimizer, lr, grads, state, params, _known) == _DONE
+            ):
                 return
         except TypeError:  # types that were not seen before, perhaps wrong ones
             pass
@@ -108,7 +114,7 @@ def update(optimizer, lr, grads, state, params, threads=1):
 @in_compiled_code(update, as_long="grads")
 def _update(optimizer, lr, grads, state, params):
     kernel = kernels_in_compiled_code("update", OptimizerKernels, optimizer).update
-    require_params("update", params)
+    require_vector("update", params)
     require_array("update", "grads", grads, params.dtype)
     require_state("update", optimizer, state, params)
     return kernel
@@ -137,6 +143,19 @@ class _WayIn(NamedTuple):
 
 
 _ways_in: dict[int, _WayIn] = {}  # by the identity of the state
+
+
+def _is_told_apart(value):
+    """Whether Numba's dispatcher tells the arrays of a nested tuple from others.
+
+    It takes masked and byte-swapped ones for the plain ones that it has seen, and plain ones for the swapped.
+    """
+    if isinstance(value, tuple):
+        return all(map(_is_told_apart, value))
+    return not is_masked(value) and getattr(value, "dtype", _NATIVE).isnative
+
+
+_NATIVE = np.dtype(np.float64)
 
 
 def _is_vector(array, dtype):
@@ -360,7 +379,7 @@ def _update_side_by_side(optimizer, lr, grads, state, params, threads, shares):
 
 def _known_to_fit(optimizer, lr, grads, state, params, known):
     """Whether such arrays were found right before, so that nothing large need be made to see it."""
-    if is_masked(grads) or is_masked(params):
+    if not _is_told_apart((grads, state, params)):
         return False
     try:
         return find_misfit(optimizer, lr, grads, state, params, known) == _DONE

@@ -6,7 +6,7 @@ from numba.extending import overload
 
 from fastgd import _check
 from fastgd._class_names import plain_name, with_classes_told_apart
-from fastgd._compiled_checks import require_array, require_params, require_state
+from fastgd._compiled_checks import require_array, require_state, require_vector
 from fastgd._dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
 from fastgd._registry import (
     ClippingKernels,
@@ -85,6 +85,7 @@ def init_state(optimizer, params):
 
 @in_compiled_code(init_state, lend=False)
 def _init_state(optimizer, params):
+    require_vector("init_state", params)
     return kernels_in_compiled_code("init_state", OptimizerKernels, optimizer).init
 
 
@@ -132,7 +133,7 @@ def eval_params(optimizer, state, params, out):
 @in_compiled_code(eval_params, as_long="out")
 def _eval_params(optimizer, state, params, out):
     kernel = kernels_in_compiled_code("eval_params", OptimizerKernels, optimizer).eval_params
-    require_params("eval_params", params)
+    require_vector("eval_params", params)
     require_array("eval_params", "out", out, params.dtype)
     require_state("eval_params", optimizer, state, params)
     return kernel
@@ -156,7 +157,8 @@ def learning_rate(schedule, t):
     Raises
     ------
     ValueError, TypeError
-        In Python, for what is no schedule, and for a rate or a time that is negative, not finite, or no real number.
+        In Python, for what is no schedule, and for a time or a plain rate that is negative, not finite, or no real
+        number.
 
     Examples
     --------
@@ -221,7 +223,7 @@ def predict(model, params, X):
 @overload(predict, jit_options=PASTED)
 def _predict(model, params, X):
     kernel = kernels_in_compiled_code("predict", ModelKernels, model).predict
-    require_params("predict", params, contiguous=True)
+    require_vector("predict", params, contiguous=True)
     require_array("predict", "X", X, params.dtype, (2,), contiguous=True)
 
     def predict_checked(model, params, X):

@@ -285,10 +285,32 @@ def test_what_is_registered_is_a_function(function):
     class Rule(NamedTuple):
         lr: float = 0.1
 
-    with pytest.raises(TypeError, match="expected a plain or a compiled function to register, got "):
+    with pytest.raises(TypeError, match=r"Rule: rate must be a plain or a compiled function, got "):
         fastgd.register_schedule(Rule, function)
     with pytest.raises(TypeError, match=r"Rule: lr must be registered with a range, .* got \(0, 1\)"):
         fastgd.register_schedule(Rule, lambda rule, t: rule.lr, lr=(0, 1))
+    assert Rule.__bases__ == (tuple,)
+
+
+def test_what_is_registered_takes_the_arguments_that_it_is_given():
+    class Rule(NamedTuple):
+        lr: float = 0.1
+
+    wrong = [
+        (lambda: fastgd.register_schedule(Rule, lambda t: 0.1), r"rate is called as rate\(schedule, t\), got .*\(t\)"),
+        (lambda: fastgd.register_objective(Rule, lambda o, x: 0.0), r"value_and_grad is called as value_and_grad\(obj"),
+        (
+            lambda: fastgd.register_optimizer(Rule, lambda o: (), lambda *a: None),
+            r"init is called as init\(optimizer",
+        ),
+        (
+            lambda: fastgd.register_clipping(Rule, numba.njit(lambda rule, grads: True)),
+            r"clip is called as clip\(rule",
+        ),
+    ]
+    for register, words in wrong:
+        with pytest.raises(TypeError, match=f"Rule: {words}"):
+            register()
     assert Rule.__bases__ == (tuple,)
 
 

@@ -149,6 +149,30 @@ def test_a_misaligned_gradient_is_refused_whatever_came_before():
             update(SGD(), 0.1, grads, state, params)
 
 
+@pytest.mark.parametrize("n", [3, updates._SMALL + 1])
+@pytest.mark.parametrize("swapped_first", [True, False])
+@pytest.mark.parametrize("optimizer", [fastgd.Adagrad(), fastgd.RMSProp()])
+def test_the_other_byte_order_is_refused_whatever_came_before(optimizer, swapped_first, n):
+    """And it leaves nothing behind that would make right arrays wrong: Numba tells the two apart by halves."""
+    params, grads, bytes_ = np.ones(n), np.full(n, 2.0), np.zeros(8 * n + 8, np.uint8)
+    state = init_state(optimizer, params)
+    swapped = type(state)(*(array.astype(array.dtype.newbyteorder()) for array in state))
+    if not swapped_first:
+        update(optimizer, 0.0, grads, state, params)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"update: state.* must be an array of float64, got dtype >f8"):
+            update(optimizer, 0.1, grads, swapped, params)
+        with pytest.raises(ValueError, match="got a strided or misaligned one"):
+            update(optimizer, 0.1, bytes_[1 : 8 * n + 1].view(float), state, params)
+        with pytest.raises(TypeError, match=r"update: grads must be .*, got dtype >f8"):
+            update(optimizer, 0.1, grads.astype(">f8"), state, params)
+        with pytest.raises(TypeError, match=r"update: params must be .*, got dtype >f8"):
+            update(optimizer, 0.1, grads, state, params.astype(">f8"))
+    np.testing.assert_array_equal(params, 1)
+    update(optimizer, 0.1, grads, init_state(optimizer, params), params)
+    assert (params < 1).all()
+
+
 def test_memory_maps_are_arrays(tmp_path):
     params, grads = (np.memmap(tmp_path / name, float, "w+", shape=3) for name in ("params", "grads"))
     grads[:] = 1

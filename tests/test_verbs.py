@@ -153,6 +153,12 @@ def one_step(optimizer, grads, state, params):
 
 
 @numba.njit
+def below(grads, params):
+    group = fastgd.ParameterGroup(Momentum(), -3, 2)
+    fastgd.update(group, 0.1, grads, init_state(group, params), params)
+
+
+@numba.njit
 def one_point(optimizer, state, params, out):
     fastgd.eval_params(optimizer, state, params, out)
 
@@ -167,9 +173,29 @@ def loss_and_grads(params, X, y, grads):
     return fastgd.value_and_grad(Neuron(3), params, X, y, grads)
 
 
+@numba.njit
+def at_point(x, grads):
+    return fastgd.value_and_grad(fastgd.problems.Bowl(), x, grads)
+
+
+@numba.njit
+def clipped(grads):
+    return fastgd.clip_by_norm(1.0, grads)
+
+
+@numba.njit
+def limited(grads):
+    fastgd.clip_by_value(0.5, grads)
+
+
+@numba.njit
+def first_state(params):
+    return init_state(Adam(), params)
+
+
 NINE = np.ones(9)
 HELD = fastgd.EMA(Momentum())
-GROUP = fastgd.ParameterGroup(Momentum(), 4, 8)
+GROUP, SUMMED = fastgd.ParameterGroup(Momentum(), 4, 8), fastgd.Accumulate(Momentum(), 2)
 STATE, OUT_OF_RANGE = init_state(HELD, NINE), init_state(fastgd.ParameterGroup(Momentum(), 0, 2), np.ones(2))
 FOUR, TABLE = np.ones(4), np.ones((5, 3))
 MISFITS = [
@@ -177,6 +203,9 @@ MISFITS = [
     (one_step, (HELD, NINE, init_state(HELD, FOUR), NINE), "update: state.average must have as many elements as p"),
     (one_step, (HELD, NINE, STATE._replace(inner=init_state(Momentum(), FOUR)), NINE), "update: state.velocity must"),
     (one_step, (GROUP, NINE, OUT_OF_RANGE, NINE), "update: state.velocity must have as many elements as params"),
+    (one_step, (SUMMED, NINE, init_state(SUMMED, FOUR), NINE), "update: state.total must have as many elements as p"),
+    (one_step, (GROUP, FOUR, init_state(GROUP, NINE), np.ones(4)), "stop must be at most the number of parameters"),
+    (below, (NINE, np.ones(9)), "start must be 0 or larger, and less than stop"),
     (one_step, (HELD, np.ones(9, "f4"), STATE, NINE), "update: grads must be a 1-D array of float64, the dtype of pa"),
     (one_step, (HELD, np.ones((3, 3)), STATE, NINE), "update: grads must be a 1-D array of float64, the dtype of par"),
     (one_step, (HELD, 0.5, STATE, NINE), "update: grads must be a 1-D array of float64, the dtype of params, got fl"),
@@ -191,12 +220,23 @@ MISFITS = [
     (outputs, (FOUR, np.ones((5, 2))), "predict: X must have as many columns as the model"),
     (outputs, (FOUR, TABLE.astype("f4")), "predict: X must be a C-ordered 2-D array of float64, the dtype of params"),
     (outputs, (FOUR, np.asfortranarray(TABLE)), "predict: X must be a C-ordered .*, got a Fortran-ordered 2-D one of"),
-    (outputs, (np.ones(8)[::2], TABLE), "predict: params must be a C-ordered 1-D array of float64, .* got a strided"),
+    (outputs, (np.ones(8)[::2], TABLE), "predict: params must be a C-ordered 1-D array of float64, got a strided"),
     (loss_and_grads, (FOUR, np.ones((5, 2)), np.ones(5), FOUR + 0), "value_and_grad: X must have as many columns as"),
     (loss_and_grads, (FOUR, TABLE, np.ones(4), FOUR + 0), "value_and_grad: X and y must have equally many rows"),
     (loss_and_grads, (FOUR, TABLE, np.ones(5), np.ones(3)), "value_and_grad: params and grads must have an element"),
     (loss_and_grads, (FOUR, TABLE[::2], np.ones(3), FOUR + 0), "value_and_grad: X must be .*, got a strided 2-D one"),
     (loss_and_grads, (FOUR, TABLE, np.ones(5, int), FOUR + 0), "value_and_grad: y must be a 1-D or 2-D array of fl"),
+    (at_point, (FOUR, np.ones(3)), "value_and_grad: grads must have as many elements as x has"),
+    (
+        at_point,
+        (FOUR, np.ones(4, int)),
+        "value_and_grad: grads must be a 1-D array of float64, the dtype of x, got a",
+    ),
+    (at_point, (np.ones(4, int), FOUR), "value_and_grad: x must be an array of float32 or float64, got a C-ordered 1"),
+    (clipped, (np.ones(4, int),), "clip_by_norm: grads must be an array of float32 or float64, got a C-ordered 1-D"),
+    (clipped, (np.ones((2, 2)),), "clip_by_norm: grads must be a 1-D array of float64, got a C-ordered 2-D one"),
+    (limited, (np.ones(4, int),), "clip_by_value: grads must be an array of float32 or float64, got a C-ordered 1-D"),
+    (first_state, (np.ones(4, int),), "init_state: params must be an array of float32 or float64, got a C-ordered 1"),
     (loss_and_grads, (FOUR, TABLE, np.ones(5), np.ones(4, "f4")), "value_and_grad: grads must be a C-ordered 1-D arr"),
 ]
 

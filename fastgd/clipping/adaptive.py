@@ -6,6 +6,7 @@ import numpy as np
 from numba.extending import overload
 
 from fastgd import _check
+from fastgd._compiled_checks import require_array, require_vector
 from fastgd._jit import kernel
 from fastgd._parts import covered, parts_for_kernels, parts_in_frame, require_cover
 from fastgd._registry import register_clipping
@@ -142,6 +143,8 @@ def clip_adaptively(clipping, params, grads, eps=1e-3, layout=()):
 
 @overload(clip_adaptively)
 def _(clipping, params, grads, eps=1e-3, layout=()):
+    require_vector("clip_adaptively", grads, "grads")
+    require_array("clip_adaptively", "params", params, grads.dtype, like="grads")
     return lambda clipping, params, grads, eps=1e-3, layout=(): _clip_adaptively(
         float(clipping), float(eps), layout, params, grads
     )

@@ -7,6 +7,7 @@ import numpy as np
 from numba.extending import overload
 
 from fastgd import _check
+from fastgd._compiled_checks import require_vector
 from fastgd._jit import kernel
 from fastgd._parts import covered, parts_for_kernels, parts_in_frame, require_cover
 from fastgd._registry import register_clipping
@@ -142,6 +143,7 @@ def clip_by_norm(max_norm, grads, norm=2.0, layout=()):
 
 @overload(clip_by_norm)
 def _(max_norm, grads, norm=2.0, layout=()):
+    require_vector("clip_by_norm", grads, "grads")
     return lambda max_norm, grads, norm=2.0, layout=(): _clip_by_norm(float(max_norm), float(norm), layout, grads)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numba.extending import overload
 
 from fastgd import _check
+from fastgd._compiled_checks import require_vector
 from fastgd._jit import kernel
 from fastgd._registry import register_clipping
 
@@ -76,6 +77,7 @@ def clip_by_value(limit, grads):
 
 @overload(clip_by_value)
 def _(limit, grads):
+    require_vector("clip_by_value", grads, "grads")
     return lambda limit, grads: _clip_by_value(float(limit), grads)
 
 

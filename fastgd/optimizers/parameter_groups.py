@@ -9,7 +9,7 @@ from numba.extending import overload
 from fastgd._check import Range, nonnegative
 from fastgd._dispatch import PASTED
 from fastgd._jit import kernel
-from fastgd._registry import Held, OptimizerKernels, register_optimizer
+from fastgd._registry import Held, OptimizerKernels, kernels_for, register_optimizer
 from fastgd._views import borrowed_slice
 from fastgd.updates import update
 from fastgd.verbs import eval_params, init_state
@@ -30,7 +30,9 @@ class ParameterGroup(NamedTuple):
     lr_factor : float
         f, 0 or larger: the range's rate is f·lr.
     weight_decay : float
-        λ, 0 or larger: decoupled decay, θ ← θ - f·lr·λθ before the step, beside what the optimiser has of its own.
+        λ, 0 or larger: decoupled decay, θ ← θ - f·lr·λθ before the step, beside what the optimiser has of its own. It
+        is done at every call, of the parameters as they stand: a group with decay goes into `Accumulate` (which cannot
+        be held by one) and `SkipNonfinite`, not around them, and schedule-free methods have a decay of their own.
 
     Examples
     --------
@@ -94,7 +96,7 @@ class Freeze(NamedTuple):
     ----------
     inner : NamedTuple
         The optimiser of the rest: of what is before the range and of what is behind it, each a vector by itself. A
-        layout, or a range of its own, would have to fit both; such optimisers can't be held.
+        layout, or a range of its own, has to fit both.
     start, stop : int
         The range; 0 ≤ start < stop.
 
@@ -121,6 +123,15 @@ class FreezeState(NamedTuple):
 
 
 @kernel(inline=True)
+def require_range(thing, params):
+    """Raise unless a range lies within the parameters: compiled code makes tuples without looking at their fields."""
+    if not 0 <= thing.start < thing.stop:
+        raise ValueError("start must be 0 or larger, and less than stop")
+    if thing.stop > params.size:
+        raise ValueError("stop must be at most the number of parameters")
+
+
+@kernel(inline=True)
 def update_range(optimizer, start, stop, lr, grads, state, params):
     """A step of an optimiser on a range."""
     first, size = np.uint64(start), np.uint64(stop - start)
@@ -136,13 +147,13 @@ def eval_range(optimizer, start, stop, state, params, out):
 
 @kernel(inline=True)
 def init_group(group, params):
-    if group.stop > params.size:
-        raise ValueError("stop must be at most the number of parameters")
+    require_range(group, params)
     return ParameterGroupState(init_state(group.inner, params[group.start : group.stop]))
 
 
 @kernel(inline=True)
 def update_group(group, lr, grads, state, params):
+    require_range(group, params)
     lr *= group.lr_factor
     if group.weight_decay > 0:
         kept = params.dtype.type(1 - lr * group.weight_decay)
@@ -153,6 +164,7 @@ def update_group(group, lr, grads, state, params):
 
 @kernel(inline=True)
 def eval_group(group, state, params, out):
+    require_range(group, params)
     out[:] = params
     eval_range(group.inner, group.start, group.stop, state.inner, params, out)
 
@@ -200,6 +212,7 @@ def _eval_each(groups, states, params, out):
         return lambda groups, states, params, out: None
 
     def eval_first_and_rest(groups, states, params, out):
+        require_range(groups[0], params)
         eval_range(groups[0].inner, groups[0].start, groups[0].stop, states[0].inner, params, out)
         eval_each(groups[1:], states[1:], params, out)
 
@@ -224,20 +237,21 @@ def eval_groups(optimizer, state, params, out):
 
 @kernel(inline=True)
 def init_freeze(optimizer, params):
-    if optimizer.stop > params.size:
-        raise ValueError("stop must be at most the number of parameters")
+    require_range(optimizer, params)
     before, behind = params[: optimizer.start], params[optimizer.stop :]
     return FreezeState(init_state(optimizer.inner, before), init_state(optimizer.inner, behind))
 
 
 @kernel(inline=True)
 def update_freeze(optimizer, lr, grads, state, params):
+    require_range(optimizer, params)
     update_range(optimizer.inner, 0, optimizer.start, lr, grads, state.before, params)
     update_range(optimizer.inner, optimizer.stop, params.size, lr, grads, state.behind, params)
 
 
 @kernel(inline=True)
 def eval_freeze(optimizer, state, params, out):
+    require_range(optimizer, params)
     out[:] = params
     eval_range(optimizer.inner, 0, optimizer.start, state.before, params, out)
     eval_range(optimizer.inner, optimizer.stop, params.size, state.behind, params, out)
@@ -246,6 +260,16 @@ def eval_freeze(optimizer, state, params, out):
 def _check_range(thing):
     if thing.start >= thing.stop:
         raise ValueError(f"{type(thing).__name__}: start must be less than stop, {thing.stop}, got {thing.start}")
+
+
+def _check_group(group):
+    _check_range(group)
+    if group.weight_decay > 0 and kernels_for("ParameterGroup: inner", OptimizerKernels, group.inner).rests:
+        name = type(group.inner).__name__
+        raise ValueError(
+            f"ParameterGroup: weight_decay would be done at every call, where {name} does a step at some: put the "
+            f"group into the {name}"
+        )
 
 
 class _Groups:
@@ -270,7 +294,7 @@ register_optimizer(
     init_group,
     update_group,
     eval_group,
-    check=_check_range,
+    check=_check_group,
     lr_factor=nonnegative,
     weight_decay=nonnegative,
     **_RANGE,

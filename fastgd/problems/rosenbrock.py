@@ -36,6 +36,8 @@ class Rosenbrock(NamedTuple):
 
 @kernel(inline=True)
 def rosenbrock(problem, x, grads):
+    if x.size < 2:
+        raise ValueError("Rosenbrock has at least 2 variables")
     value, behind, last = 0.0, 0.0, x.size - 1  # behind: the gradient's part from the term before
     for i in range(last):
         across, along = x[i + 1] - x[i] * x[i], problem.a - x[i]
@@ -43,8 +45,7 @@ def rosenbrock(problem, x, grads):
         # What depends on `across`, the last to be known, is a chain of as few operations as can be.
         grads[i] = behind - 2 * (across * (2 * problem.b * x[i]) + along)
         behind = 2 * problem.b * across
-    if last >= 0:
-        grads[last] = behind
+    grads[last] = behind
     return value
 
 
