@@ -1,7 +1,6 @@
 """The record of a run, whatever it came from: what `diagnose` judges."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +60,7 @@ def record_of(owner, result):
     if isinstance(result, MinimizeResult):
         return _record_of_path(owner, result)
     history = result.history if isinstance(result, FitResult) else result
-    if not isinstance(history, Mapping):
+    if not (hasattr(history, "keys") and hasattr(history, "__getitem__")):  # a data frame is no Mapping
         raise TypeError(
             f"{owner}: result must be what fit or minimize(..., record=True) returns, or a history with a column "
             f"'loss', got {type(result).__name__}"

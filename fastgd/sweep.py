@@ -26,6 +26,8 @@ from fastgd.batches import SEQUENTIAL
 from fastgd.optimizers import Adam
 from fastgd.verbs import init_state
 
+_EXPLODED = 1e3  # times what the loss began with
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class SweepResult:
@@ -79,14 +81,25 @@ class SweepResult:
         return None if self.best is None else float(self.lrs[self.best])
 
     @property
+    def exploded(self):
+        """Which runs blew up, though their numbers stayed finite: the loss ended a thousand times what it began with.
+
+        That is the first epoch's of the smallest rate, which hardly moves, or their own if that is less.
+        """
+        first, last = self.history["loss"][:, :1], self.loss
+        if not first.size:
+            return np.zeros(self.lrs.size, bool)
+        began = np.fmin(first[:, 0], first[np.argmin(self.lrs), 0])
+        return (self.status != "diverged") & (began > 0) & (last > _EXPLODED * began)
+
+    @property
     def message(self):
         """What came out, in a sentence."""
-        n, lost = self.lrs.size, self.status == "diverged"
-        diverged = f"{lost.sum() or 'none'} of {n} runs diverged"
-        if lost.any():
-            low, high = self.lrs[lost].min(), self.lrs[lost].max()
-            every = lost[self.lrs >= low].all()
-            diverged += f", from a rate of {low:.3g} up" if every else f", at rates from {low:.3g} to {high:.3g}"
+        lost, exploded = self.status == "diverged", self.exploded
+        diverged = f"{lost.sum() or 'none'} of {self.lrs.size} runs diverged{self._rates_of(lost)}"
+        if exploded.any():
+            diverged += f"; {exploded.sum()} ended at a thousand times the loss that it began with"
+            diverged += self._rates_of(exploded)
         if self.best is None and lost.any():
             return f"{diverged}: try smaller rates"
         if self.best is None:
@@ -97,6 +110,14 @@ class SweepResult:
         if np.isfinite(val_loss).any():
             loss = f"validation loss {np.nanmin(val_loss):.4g} (training {loss})"
         return f"the best rate is {self.best_lr:.3g}{with_what}, {loss}; {diverged}"
+
+    def _rates_of(self, runs):
+        """Say at which rates some runs were."""
+        if not runs.any():
+            return ""
+        low, high = self.lrs[runs].min(), self.lrs[runs].max()
+        every = runs[self.lrs >= low].all()
+        return f", from a rate of {low:.3g} up" if every else f", at rates from {low:.3g} to {high:.3g}"
 
     def __repr__(self):
         return f"SweepResult({self.message}; {self.seconds:.3g} s, model={self.model})"

@@ -297,7 +297,7 @@ def find_scaling(X, names=None):
         name = j if names is None else repr(names[j])
         finite = np.isfinite([highest[j], lowest[j]]).all()
         what = "numbers too large to standardise" if finite else "NaN or infinity"
-        raise ValueError(f"find_scaling: column {name} holds {what}")
+        raise ValueError(f"column {name} holds {what}")
     # By a power of two to numbers of size 1, whose squares neither overflow nor vanish: it changes no bit of theirs.
     _, exponent = np.frexp(np.maximum(abs(highest), abs(lowest)))
     unit = np.ldexp(X.astype(np.float64), -exponent)

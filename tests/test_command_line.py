@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,7 +181,8 @@ def test_real_numbers_are_predicted_in_their_own_unit(run, tmp_path):
     code, out, _ = run("train", data, "--target", "price", "--save", tmp_path / "model.npz")
     report = report_of(out)
     assert code == 0
-    assert report["target"] == "price: real numbers, so the activation is identity"
+    bar = "(the progress bar's loss is of the standardised ones)"
+    assert report["target"] == f"price: real numbers, so the activation is identity {bar}"
     # The noise of the data, and as much of the variance as a least-squares line explains.
     error = float(report["held out"].partition("error ")[2].partition(",")[0])
     assert 35 < error < 70
@@ -388,7 +390,15 @@ def test_what_train_saves(run, tmp_path):
         ({"without": ["mean"]}, "is a damaged model: 'mean"),
         ({"params": np.ones(5)}, "is a damaged model: its arrays do not fit together"),
         ({"feature_names": ["weight"]}, "is a damaged model: its arrays do not fit together"),
-        ({"params": np.array([1.0, np.nan, 0.0])}, "is a damaged model: its numbers are not all finite"),
+        ({"params": np.array([1.0, np.nan, 0.0])}, "is a damaged model: its numbers are not all real and finite"),
+        ({"params": np.array([1.0, 2.0j, 0.0])}, "is a damaged model: its numbers are not all real and finite"),
+        ({"scale": np.array([1.0, 0.0])}, "is a damaged model: the scale of a feature is not positive"),
+        ({"model": "Network"}, "is a damaged model: its model is Network, which this version of fastgd does not know"),
+        ({"n_features": 2.5}, "is a damaged model: Neuron: n_features must be an integer"),
+        ({"target_index": 9}, "is a damaged model: its columns or its classes are not told apart"),
+        ({"class_names": np.array(["x", "x"])}, "is a damaged model: its columns or its classes are not told apart"),
+        ({"class_names": np.array([["x", "y"]])}, "is a damaged model: its arrays do not fit together"),
+        ({"feature_names": ["weight", "weight"]}, "is a damaged model: its columns or its classes are not told apart"),
         ({"activation": "step"}, "is a damaged model: Neuron: activation must be one of"),
         ({"params": np.array([1, None, 0])}, "is not a model saved by fastgd train"),
     ],
@@ -428,7 +438,34 @@ def test_predict_refuses_files_that_are_not_there(run, model, tmp_path):
     assert_error(run("predict", model(), tmp_path / "none.csv"), "none.csv: No such file")
     assert_error(run("predict", tmp_path / "new.csv", tmp_path / "new.csv"), "new.csv is not a model saved by fastgd")
     output = tmp_path / "none" / "out.csv"
-    assert_error(run("predict", model(), tmp_path / "new.csv", "--output", output), "out.csv: No such file")
+    assert_error(run("predict", model(), tmp_path / "new.csv", "--output", output), "--output: there is no folder")
+
+
+def test_what_is_read_is_not_written_over(run, model, tmp_path):
+    data, saved = tmp_path / "new.csv", model()
+    data.write_text("weight,age\n150,4\n")
+    before = data.read_bytes(), saved.read_bytes()
+    for output in (data, saved):
+        words = f"--output: {str(output)!r} is read from, and would be lost"
+        assert_error(run("predict", saved, data, "--output", output), words)
+    assert_error(run("train", data, "--save", data), f"--save: {str(data)!r} is read from, and would be lost")
+    assert (data.read_bytes(), saved.read_bytes()) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full here")
+def test_a_full_disk_is_named(run, model, tmp_path):
+    (tmp_path / "new.csv").write_text("weight,age\n150,4\n")
+    full = "/dev/full: No space left on device"
+    assert_error(run("predict", model(), tmp_path / "new.csv", "--output", "/dev/full"), full)
+    code, _, err = run("train", "--quiet", "--epochs", "1", "--save", "/dev/full")
+    assert (code, err) == (2, f"fastgd: error: {full}\n")
+
+
+def test_a_rate_that_is_too_large_is_told_of(run, tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    np.savetxt(tmp_path / "data.csv", np.c_[X, X @ [1, 2, 3]], delimiter=",")
+    options = ("--optimizer", "sgd", "--lr", "1e3", "--epochs", "3")
+    assert "\nrate      too large: diverged; try " in run("train", tmp_path / "data.csv", *options)[1]
 
 
 # --- processes

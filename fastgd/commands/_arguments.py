@@ -1,6 +1,7 @@
 """Arguments that several subcommands read or check."""
 
 import argparse
+import contextlib
 import os
 
 from fastgd._check import Range
@@ -44,8 +45,8 @@ def _reader(kind, within):
     return read
 
 
-def check_writable(option, path, *suffixes):
-    """Raise, before the work, if no file of such a name can be made at this path."""
+def check_writable(option, path, *suffixes, inputs=()):
+    """Raise, before the work, if no file of such a name can be made at this path, or one that is read stands there."""
     if not os.path.basename(path):
         raise ValueError(f"{option}: a file name is expected, got {path!r}")
     folder = os.path.dirname(path) or "."
@@ -57,3 +58,16 @@ def check_writable(option, path, *suffixes):
         raise ValueError(f"{option}: {path!r} is a folder; a file name is expected")
     if not os.access(path if os.path.exists(path) else folder, os.W_OK):
         raise ValueError(f"{option}: {path!r} cannot be written")
+    if os.path.exists(path) and any(os.path.exists(read) and os.path.samefile(path, read) for read in inputs):
+        raise ValueError(f"{option}: {path!r} is read from, and would be lost")
+
+
+@contextlib.contextmanager
+def writing_to(path):
+    """Let errors of writing, such as that of a full disk, name the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and not isinstance(error, BrokenPipeError):
+            raise OSError(error.errno, error.strerror, path) from None
+        raise

@@ -13,7 +13,7 @@ def check_png(path):
     try:
         import matplotlib  # noqa: F401  # an extra, and slow to import
     except ImportError:
-        raise ValueError('--png needs matplotlib: pip install "fastgd[plots]"') from None
+        raise ValueError("--png needs matplotlib: pip install matplotlib") from None
 
 
 def draw(path, *displays):

@@ -16,7 +16,9 @@ def describe_quality(outputs, y, columns):
     if columns.class_names:
         right = int(((outputs >= 0.5) == (y == 1)).sum())
         return f"accuracy {100 * right / len(y):.1f} % ({right} of {len(y)})"
-    error = float(np.mean((outputs - y.astype(np.float64)) ** 2))
-    variance = float(np.var(y, dtype=np.float64))
+    y = y.astype(np.float64)
+    unit = max(abs(y).max(), abs(outputs).max()) or 1.0  # so that no square overflows, or vanishes
+    error = float(np.mean((outputs / unit - y / unit) ** 2))
+    variance = float(np.var(y / unit))
     explained = f", R² {1 - error / variance:.4g}" if variance > 0 else ""
-    return f"root mean square error {error**0.5:.4g}{explained} ({len(y)} rows)"
+    return f"root mean square error {unit * error**0.5:.4g}{explained} ({len(y)} rows)"

@@ -90,7 +90,9 @@ def load(path):
 
 
 def _from_arrays(content):
-    model = Neuron(int(content["n_features"]), str(content["activation"]), str(content["loss"]))
+    if str(content["model"]) != "Neuron":
+        raise ValueError(f"its model is {content['model']}, which this version of fastgd does not know")
+    model = Neuron(content["n_features"].item(), str(content["activation"]), str(content["loss"]))
     columns = Columns(
         tuple(map(str, content["feature_names"])),
         str(content["target_name"]),
@@ -99,10 +101,15 @@ def _from_arrays(content):
         bool(content["named"]),
     )
     params, scaling = content["params"], Scaling(content["mean"], content["scale"])
-    shapes = [array.shape for array in (params, *scaling)]
-    d = model.n_features
-    if shapes != [(d + 1,), (d,), (d,)] or len(columns.feature_names) != d or len(columns.class_names) not in (0, 2):
+    arrays = [params, *scaling, content["feature_names"], content["class_names"]]
+    d, n_classes = model.n_features, content["class_names"].size
+    names = {*columns.feature_names, columns.target_name}
+    if [array.shape for array in arrays] != [(d + 1,), (d,), (d,), (d,), (n_classes,)] or n_classes not in (0, 2):
         raise ValueError("its arrays do not fit together")
-    if not all(np.isfinite(array).all() for array in (params, *scaling)):
-        raise ValueError("its numbers are not all finite")
+    if len(names) != d + 1 or len(set(columns.class_names)) != n_classes or not 0 <= columns.target_index <= d:
+        raise ValueError("its columns or its classes are not told apart")
+    if not all(array.dtype in (np.float32, np.float64) and np.isfinite(array).all() for array in (params, *scaling)):
+        raise ValueError("its numbers are not all real and finite")
+    if not (scaling.scale > 0).all():
+        raise ValueError("the scale of a feature is not positive")
     return SavedModel(model, params, scaling, columns)

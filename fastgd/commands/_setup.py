@@ -38,10 +38,17 @@ class Setup(NamedTuple):
 def add_data_arguments(parser):
     """Declare which data are read, and how they are parted."""
     parser.add_argument(
-        "data", nargs="?", metavar="DATA", help="a CSV, .npy or .npz file (default: the bundled breast cancer table)"
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="a CSV (its first line is a header if a cell of it is no number), .npy or .npz file (default: the bundled "
+        "breast cancer table)",
     )
     parser.add_argument(
-        "--target", metavar="COLUMN", help="its name, or its place from 0, from the end if negative (default: the last)"
+        "--target",
+        metavar="COLUMN",
+        help="its name, or its place from 0, from the end if negative (default: the last); two words, or 0 and 1, are "
+        "classes, other numbers real targets",
     )
     parser.add_argument(
         "--test-share",

@@ -93,7 +93,7 @@ def _check_display():
         import matplotlib  # an extra, and slow to import
         from matplotlib import pyplot as plt
     except ImportError:
-        raise ValueError('the window needs matplotlib: pip install "fastgd[plots]"; --html needs nothing') from None
+        raise ValueError("the window needs matplotlib: pip install matplotlib; --html needs nothing") from None
     error = ValueError("there is no display for a window: write --html explorer.html or --png explorer.png")
     try:
         plt.close(plt.figure())  # makes matplotlib choose how to show windows

@@ -8,7 +8,7 @@ import numpy as np
 
 import fastgd
 from fastgd.activations import ACTIVATIONS
-from fastgd.commands import _saved_model
+from fastgd.commands import _arguments, _saved_model
 from fastgd.commands._quality import describe_quality
 from fastgd.tables import read_matching, standardize
 
@@ -22,6 +22,8 @@ def add_arguments(parser):
 
 def run(arguments):
     """Write a line for each row: the output, and the class where there are two."""
+    if arguments.output is not None:
+        _arguments.check_writable("--output", arguments.output, inputs=(arguments.model, arguments.data))
     model, params, scaling, columns = _saved_model.load(arguments.model)
     X, y = read_matching(arguments.data, columns)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -35,7 +37,8 @@ def run(arguments):
             f"{arguments.data}: row {row + 1}, column {columns.feature_names[j]!r}: {X[row, j]:g} is too large for the "
             f"model, in {params.dtype}"
         )
-    with _open_output(arguments.output) as file:
+    where = arguments.output or "standard output"
+    with _arguments.writing_to(where), _open_output(arguments.output) as file:
         writer = csv.writer(file, lineterminator="\n")
         if columns.class_names:
             probability = ACTIVATIONS[model.activation] == "sigmoid"

@@ -70,9 +70,9 @@ def _rates(arguments):
 
 def _table(result):
     """A line for each rate: the loss, a bar as long as it on a log scale, what became of the run."""
-    ended = result.status != "diverged"
+    ended, exploded = result.status != "diverged", result.exploded
     losses = np.where(ended, result.loss, np.nan)
-    shown = losses[ended & np.isfinite(losses) & (losses > 0)]
+    shown = losses[ended & ~exploded & np.isfinite(losses) & (losses > 0)]
     low, high = (np.log(shown.min()), np.log(shown.max())) if shown.size else (0.0, 0.0)
     yield f"{'rate':>10}  {'loss':>10}"
     for k, (lr, loss) in enumerate(zip(result.lrs, losses, strict=True)):
@@ -81,6 +81,9 @@ def _table(result):
             continue
         if result.n_steps[k] == 0:
             yield f"{lr:>10.4g}  {'':>10}  no step"
+            continue
+        if exploded[k]:
+            yield f"{lr:>10.4g}  {loss:>10.4g}  exploded"
             continue
         share = (np.log(loss) - low) / (high - low) if high > low and loss > 0 else 0.0
         bar = "#" * (1 + round(share * (_WIDTH - 1)))
@@ -93,4 +96,7 @@ def _verdict(result):
         return "all rates diverged: try a lower --start" if lost else result.message
     at_edge = {0: "a lower --start", result.lrs.size - 1: "a higher --end"}.get(result.best)
     advice = f"; it is at the edge, so try {at_edge} too" if at_edge else ""
-    return f"best rate {result.best_lr:.4g}, loss {result.loss[result.best]:.4g}{advice}"
+    lost = (result.status == "diverged") | result.exploded
+    limit = f"training blows up from a rate of {result.lrs[lost.argmax()]:.4g} on\n"
+    best = f"best rate {result.best_lr:.4g}, loss {result.loss[result.best]:.4g}{advice}"
+    return limit + best if lost.any() and lost[lost.argmax() :].all() else best

@@ -40,7 +40,7 @@ def add_arguments(parser):
 def run(arguments):
     """Train, report, save."""
     if arguments.save is not None:
-        _arguments.check_writable("--save", arguments.save)
+        _arguments.check_writable("--save", arguments.save, inputs=filter(None, [arguments.data]))
     setup = _setup.prepare(arguments)
     shift, unit = _setup.target_shift_and_unit(setup)
     optimizer = _setup.OPTIMIZERS[arguments.optimizer]()
@@ -56,7 +56,7 @@ def run(arguments):
     y = (setup.y - shift) / unit
 
     say = _say_nothing if arguments.quiet else _say
-    _report_plan(say, arguments, setup, optimizer, lr)
+    _report_plan(say, arguments, setup, unit, optimizer, lr)
     preparation = _prepare_machine_code(setup, y, arguments, options)
     result = fastgd.fit(
         setup.model, setup.X, y, lr=schedule, epochs=arguments.epochs, progress=not arguments.quiet, **options
@@ -69,7 +69,8 @@ def run(arguments):
     _report_quality(setup, params)
     if arguments.save:
         saved = _saved_model.SavedModel(setup.model, params, setup.scaling, setup.columns)
-        _saved_model.save(arguments.save, saved, fastgd.__version__)
+        with _arguments.writing_to(arguments.save):
+            _saved_model.save(arguments.save, saved, fastgd.__version__)
         say("saved", arguments.save)
     return {"interrupted": 130, "diverged": 1}.get(result.status, 0)
 
@@ -99,7 +100,7 @@ def _say_nothing(label, text):
     pass
 
 
-def _report_plan(say, arguments, setup, optimizer, lr):
+def _report_plan(say, arguments, setup, unit, optimizer, lr):
     model, columns = setup.model, setup.columns
     n_train, n_test = len(setup.X), len(setup.X_test)
     say("data", f"{setup.source}: {n_train + n_test} rows, {model.n_features} features, standardised")
@@ -108,7 +109,8 @@ def _report_plan(say, arguments, setup, optimizer, lr):
         say("target", f"{columns.target_name}: two classes, 0 = {columns.class_names[0]}, 1 = {columns.class_names[1]}")
     else:
         chosen = "" if arguments.activation else ", so the activation is identity"
-        say("target", f"{columns.target_name}: real numbers{chosen}")
+        standardised = "" if unit == 1 else " (the progress bar's loss is of the standardised ones)"
+        say("target", f"{columns.target_name}: real numbers{chosen}{standardised}")
     say("model", f"{ACTIVATIONS[model.activation]} neuron, {LOSSES[model.loss]} loss")
     say("optimizer", f"{optimizer}, batches of {arguments.batch_size}, {arguments.order}, seed {arguments.seed}")
     say("schedule", f"constant rate {lr:g}" if arguments.decay is None else f"{lr:g}·e^(-{arguments.decay:g}·epoch)")
@@ -118,6 +120,10 @@ def _report_course(say, setup, batch_size, result, unit, preparation):
     for line, text in enumerate(_losses_by_epoch(result.history, unit * unit)):
         say("" if line else "loss", text)
     say("ended", result.message)
+    if len(result.history["loss"]) > 1 or result.status == "diverged":
+        found = fastgd.diagnose(result)
+        if found.verdict.startswith("too large"):
+            say("rate", f"{found.verdict}; try {found.advice[0]}")
     n_rows = len(setup.X)
     rows = result.n_steps * n_rows / math.ceil(n_rows / batch_size)
     say("time", f"{result.seconds:.3g} s, {rows / result.seconds:.3g} rows a second")

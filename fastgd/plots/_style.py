@@ -29,7 +29,7 @@ def pyplot(owner):
     try:
         from matplotlib import pyplot as plt  # an extra, and slow to import
     except ImportError as error:
-        raise ImportError(f'{owner}: pictures need matplotlib: pip install "fastgd[plots]"') from error
+        raise ImportError(f"{owner}: pictures need matplotlib: pip install matplotlib") from error
     return plt
 
 
