@@ -507,3 +507,24 @@ def test_a_run_that_has_arrived_needs_no_more():
     found = diagnose({"loss": late})
     assert found.verdict == "just right"
     assert found.needed is None
+
+
+def test_a_data_frame_is_a_history():
+    class Frame:
+        """What a data frame is here: its columns by name, but no Mapping."""
+
+        def __init__(self, columns):
+            self.columns = columns
+
+        def keys(self):
+            return self.columns.keys()
+
+        def __iter__(self):
+            return iter(self.columns)
+
+        def __getitem__(self, name):
+            return self.columns[name]
+
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    result = fastgd.fit(fastgd.Neuron(2, "identity"), X, X.sum(axis=1), lr=0.1, epochs=5)
+    assert fastgd.diagnose(Frame(result.history)) == fastgd.diagnose(result.history)

@@ -628,7 +628,7 @@ def test_without_matplotlib(display, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r'pip install "fastgd\[plots\]"'):
+    with pytest.raises(ImportError, match=r"pip install matplotlib \(or fastgd's extra \[plots\]\)"):
         made.plot()
 
 
@@ -637,3 +637,12 @@ def test_a_long_curve_has_few_markers(n):
     (line,) = plt.figure().add_subplot().plot(np.arange(n), np.zeros(n), "o-", **_style.marked(n))
     markers = len(range(0, n, line.get_markevery()))
     assert markers == n if n <= 40 else 20 <= markers <= 40
+
+
+@pytest.mark.parametrize("display", [plots.LearningCurvesDisplay, plots.GradientNormsDisplay])
+def test_what_is_too_large_to_draw_is_told(display):
+    X = np.random.default_rng(0).normal(size=(500, 3))
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        result = fastgd.fit(fastgd.Neuron(3, "identity"), X, X.sum(axis=1), optimizer=fastgd.SGD(), lr=10.0, epochs=50)
+    labels = [text.get_text() for text in display(result).plot().ax_.get_legend().get_texts()]
+    assert "not drawn: beyond 1e+100" in labels

@@ -29,7 +29,9 @@ def pyplot(owner):
     try:
         from matplotlib import pyplot as plt  # an extra, and slow to import
     except ImportError as error:
-        raise ImportError(f"{owner}: pictures need matplotlib: pip install matplotlib") from error
+        raise ImportError(
+            f"{owner}: pictures need matplotlib: pip install matplotlib (or fastgd's extra [plots])"
+        ) from error
     return plt
 
 
@@ -223,6 +225,12 @@ def finite(values):
     size = np.abs(values)
     drawable = np.where(size < LARGEST, values, np.nan)
     return np.where(size < 1 / LARGEST, 0.0, drawable)
+
+
+def tell_of_the_rest(ax, *values):
+    """Say in the legend that some finite values are not drawn, if there are any."""
+    if any((np.isfinite(part) & (np.abs(part) >= LARGEST)).any() for part in values):
+        ax.plot([], [], linestyle="", label=f"not drawn: beyond {fmt(LARGEST)}")
 
 
 def star(ax, x, y, label):

@@ -68,7 +68,8 @@ class GradientNormsDisplay:
         history = history_of(owner, result, names)
         if clip is not None and not hasattr(clip, "_fields"):
             raise TypeError(f"{owner}: clip must be what fit was given, such as ClipByNorm(1.0), got {clip!r}")
-        self.epochs, self.grad_norms = history["epoch"], _style.finite(history["grad_norm"])
+        self.epochs, self._whole = history["epoch"], history["grad_norm"]
+        self.grad_norms = _style.finite(self._whole)
         require_a_number(owner, "the gradient norms of the history", self.grad_norms)
         by_norm = isinstance(clip, ClipByNorm) and clip.norm == 2 and not clip.layout
         self.level = clip.max_norm if by_norm else None
@@ -127,6 +128,7 @@ class GradientNormsDisplay:
             label = f"up to {100 * np.nanmax(self.clipped):.3g} % of steps clipped"
             ring |= _style.marked(np.count_nonzero(some))
             self.clipped_ = ax.plot(self.epochs[some], self.grad_norms[some], label=label, zorder=2.5, **ring)[0]
+        _style.tell_of_the_rest(ax, self._whole)
         _style.set_scale_by(ax.yaxis, "mean Euclidean norm", *shown)
         ax.set_xlabel("epoch")
         _style.whole_numbers(ax.xaxis)

@@ -48,6 +48,7 @@ class LearningCurvesDisplay:
     def __init__(self, result):
         owner = "LearningCurvesDisplay"
         self.history = history_of(owner, result, ("epoch", "loss", "lr"), ("val_loss",))
+        self._whole = [column for name, column in self.history.items() if name.endswith("loss")]
         self.history = {name: _style.finite(column) for name, column in self.history.items()}
         losses = [self.history[name] for name in ("loss", "val_loss") if name in self.history]
         require_a_number(owner, "the losses of the history", np.concatenate(losses))
@@ -84,6 +85,7 @@ class LearningCurvesDisplay:
             self.best_ = _style.star(ax, epochs[best], val_loss[best], label)
         if self.diverged:
             self.end_ = ax.axvline(epochs[-1], color=_style.BLACK, linestyle=":", linewidth=1.2, label="diverged")
+        _style.tell_of_the_rest(ax, *self._whole)
         _style.set_scale_by(ax.yaxis, "mean loss", loss, val_loss)
         self.rate_line_ = below.plot(epochs, lr, **_style.line_style(2, marker=True), **points)[0]
         _style.set_scale_by(below.yaxis, "learning rate", lr)
