@@ -145,17 +145,21 @@ class _WayIn(NamedTuple):
 _ways_in: dict[int, _WayIn] = {}  # by the identity of the state
 
 
-def _is_told_apart(value):
+def _is_told_apart(parts):
     """Whether Numba's dispatcher tells the arrays of a nested tuple from others.
 
     It takes masked and byte-swapped ones for the plain ones that it has seen, and plain ones for the swapped.
     """
-    if isinstance(value, tuple):
-        return all(map(_is_told_apart, value))
-    return not is_masked(value) and getattr(value, "dtype", _NATIVE).isnative
-
-
-_NATIVE = np.dtype(np.float64)
+    for part in parts:  # a loop, which takes half the time of `all`
+        if type(part) is np.ndarray:
+            if not part.dtype.isnative:
+                return False
+        elif isinstance(part, tuple):
+            if not _is_told_apart(part):
+                return False
+        elif is_masked(part) or (isinstance(part, np.ndarray) and not part.dtype.isnative):
+            return False
+    return True
 
 
 def _is_vector(array, dtype):
