@@ -482,6 +482,17 @@ def test_what_cannot_be_nested_in_compiled_code():
 # In `fit`.
 
 
+@pytest.mark.parametrize(
+    ("inner", "rate"), [(StepDecay(1.0, 0.5, 0.1), 0.125), (CosineRestarts(1.0, 0.1), 1.0)], ids=["steps", "restarts"]
+)
+def test_a_period_behind_another_schedule_begins_in_time(inner, rate):
+    """50.3 - 50 is less than 0.3 by 27 roundings of it, and 0.3 less than 3 times 0.1."""
+    assert learning_rate(inner, 0.3) == rate
+    for schedule in (Warmup(50, inner), Sequence((1.0, inner), (50,))):
+        np.testing.assert_allclose(learning_rate(schedule, 50.3), rate, rtol=1e-12)
+    assert learning_rate(StepDecay(1.0, 0.5, 1e12), 1e12 - 1) == 1
+
+
 def table(n=49, d=2):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, d))

@@ -21,8 +21,8 @@ class AdamBF16(NamedTuple):
     training, 2020), since the 0.1 % that v gains at a step is less than a half of bfloat16's last place, 0.4 %. The
     rounding follows from the seed, the step and the position alone. No peer has it; with the parameters in float32,
     a run ends where Adam's does but for noise in the size of a step, of about 2 % with the default betas: v remembers
-    the roundings of 1 / (1 - β₂) steps. A moment has float32's range with float64 parameters too: gradients beyond 1e19
-    can make v infinite, and then that parameter stays where it is.
+    the roundings of 1 / (1 - β₂) steps, in part the same for many parameters. A moment has float32's range with float64
+    parameters too: gradients beyond 1e19 can make v infinite, and then that parameter stays where it is.
 
     Parameters
     ----------

@@ -16,7 +16,8 @@ class EMA(NamedTuple):
     """Steps of another optimiser, evaluated at an exponential average of the points: θ̄ ← dθ̄ + (1-d)θ.
 
     The first step sets θ̄ to the parameters that it reached, as `torch.optim.swa_utils.AveragedModel` with
-    `get_ema_multi_avg_fn` does. `eval_params` gives θ̄, and so does `fit`.
+    `get_ema_multi_avg_fn` does. `eval_params` gives θ̄, and so does `fit`. Of a method that itself keeps an
+    average (schedule-free ones, `ASGD`), θ is the point that it steps from, not its average.
 
     Parameters
     ----------

@@ -17,7 +17,8 @@ class Lookahead(NamedTuple):
 
     M. R. Zhang, J. Lucas, G. Hinton and J. Ba, Lookahead optimizer: k steps forward, 1 step back, NeurIPS 2019,
     Algorithm 1, with the other optimiser's state kept (as `optax.lookahead` does by default). `eval_params` gives the
-    slow weights φ, which the paper evaluates at, and so does `fit`.
+    slow weights φ, which the paper evaluates at, and so does `fit`. Of a method that itself keeps an average
+    (schedule-free ones, `ASGD`), θ is the point that it steps from, not its average.
 
     Parameters
     ----------

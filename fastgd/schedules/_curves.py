@@ -7,6 +7,7 @@ import numpy as np
 from fastgd._jit import kernel
 
 _ROUNDING = 2.0**-50  # of a time that was computed: 1.1 - 0.1, or 3 / 10 in periods of 0.1
+_ROUNDING_OF_PERIODS = 2.0**-42  # what is left of it where another schedule came before: 50.3 - 50 in periods of 0.1
 
 
 @kernel(merge=True)
@@ -35,4 +36,4 @@ def along_cosine(start, end, share):
 def into_period(t, period):
     """The time since the period under way began; a beginning that only rounding keeps away is reached."""
     since = np.fmod(t, period)
-    return 0.0 if period - since <= _ROUNDING * t else since
+    return 0.0 if period - since <= max(_ROUNDING * t, _ROUNDING_OF_PERIODS * period) else since
