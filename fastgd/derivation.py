@@ -29,8 +29,8 @@ class Derivation(NamedTuple):
     da_dz: float
     dz_dw: float | np.ndarray
     dz_db: float
-    dL_dw: float | np.ndarray  # noqa: N815
-    dL_db: float  # noqa: N815
+    dL_dw: float | np.ndarray  # noqa: N815  # likewise
+    dL_db: float  # noqa: N815  # likewise
 
     def __str__(self):
         """Return the derivation as a textbook would print it."""

@@ -116,8 +116,9 @@ class SweepResult:
         if not runs.any():
             return ""
         low, high = self.lrs[runs].min(), self.lrs[runs].max()
-        every = runs[self.lrs >= low].all()
-        return f", from a rate of {low:.3g} up" if every else f", at rates from {low:.3g} to {high:.3g}"
+        if runs[self.lrs >= low].all():
+            return f", from a rate of {low:.3g} up"
+        return f", at a rate of {low:.3g}" if low == high else f", at rates from {low:.3g} to {high:.3g}"
 
     def __repr__(self):
         return f"SweepResult({self.message}; {self.seconds:.3g} s, model={self.model})"

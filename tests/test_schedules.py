@@ -479,9 +479,6 @@ def test_what_cannot_be_nested_in_compiled_code():
         numba.njit(lambda: learning_rate(Warmup(1, fastgd.SGD()), 0))()
 
 
-# In `fit`.
-
-
 @pytest.mark.parametrize(
     ("inner", "rate"), [(StepDecay(1.0, 0.5, 0.1), 0.125), (CosineRestarts(1.0, 0.1), 1.0)], ids=["steps", "restarts"]
 )
@@ -491,6 +488,9 @@ def test_a_period_behind_another_schedule_begins_in_time(inner, rate):
     for schedule in (Warmup(50, inner), Sequence((1.0, inner), (50,))):
         np.testing.assert_allclose(learning_rate(schedule, 50.3), rate, rtol=1e-12)
     assert learning_rate(StepDecay(1.0, 0.5, 1e12), 1e12 - 1) == 1
+
+
+# In `fit`.
 
 
 def table(n=49, d=2):

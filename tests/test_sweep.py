@@ -240,7 +240,7 @@ def test_runs_that_blow_up_before_their_numbers_end():
     result = sweep(Neuron(3, "identity"), X, y, lrs=[1e-3, 0.1, 1.5, 3.0], epochs=30, optimizer=SGD())
     assert result.status.tolist() == ["max_epochs"] * 3 + ["diverged"]
     assert result.exploded.tolist() == [False, False, True, False]
-    words = "; 1 ended at a thousand times the loss that it began with, at rates from 1.5 to 1.5"
+    words = "; 1 ended at a thousand times the loss that it began with, at a rate of 1.5"
     assert result.message.endswith(f"1 of 4 runs diverged, from a rate of 3 up{words}")
     alone = sweep(Neuron(3, "identity"), X, y, lrs=[1.5], epochs=30, optimizer=SGD())
     assert alone.exploded.tolist() == [True]
@@ -251,7 +251,8 @@ def test_the_message_holds_for_every_setting():
     X, y = data(200, 4)
     options = {"optimizer": SGD(), "epochs": 30}
     result = sweep(Neuron(4, "identity"), X, y, lrs=[0.02, 0.1, 30], grid={"weight_decay": [0, 1e3]}, **options)
-    assert "; 3 of 6 runs diverged, at rates from 0.1 to 30" in result.message
+    exploded = "; 1 ended at a thousand times the loss that it began with, at a rate of 0.02"
+    assert result.message.endswith(f"; 3 of 6 runs diverged, at rates from 0.1 to 30{exploded}")
     result = sweep(Neuron(4, "identity"), X, y, lrs=[0.02, 0.3, 30], validation=0.3, **options)
     least = result.history["val_loss"][result.best].min()
     assert f"validation loss {least:.4g} (training loss {result.loss[result.best]:.4g})" in result.message
