@@ -112,6 +112,21 @@ class Numbers(NamedTuple):
         return numbers
 
 
+class Table(NamedTuple):
+    """What a field that holds an array of data must be: so many dimensions, and of this dtype, by default its own."""
+
+    ndims: tuple[int, ...]
+    dtype: type | None = None
+
+    def convert(self, owner, field, value):
+        """Return the array as it is, or as `array` copies it."""
+        given = _as_array(owner, field, value)
+        ready = array(owner, field, given, given.ndim if given.ndim in self.ndims else self.ndims[0], self.dtype)
+        if ready.size == 0:
+            raise ValueError(f"{owner}: {field} must have at least one element, got shape {ready.shape}")
+        return ready
+
+
 def in_order(thing, low, high):
     """Raise unless one field of a named tuple is at most another."""
     if getattr(thing, low) > getattr(thing, high):

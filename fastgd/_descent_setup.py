@@ -6,7 +6,7 @@ import numpy as np
 
 from fastgd import _check
 from fastgd._descent import Box, Rules
-from fastgd._registry import OptimizerKernels, ScheduleKernels, _registered, kernels_for
+from fastgd._registry import OptimizerKernels, ScheduleKernels, is_registered, kernels_for
 from fastgd.line_search import Armijo
 from fastgd.schedules import ReduceOnPlateau
 from fastgd.verbs import is_plain
@@ -60,8 +60,7 @@ def _nested(optimizer):
 
 
 def _rests(optimizer):
-    kernels = _registered.get(type(optimizer))
-    return isinstance(kernels, OptimizerKernels) and kernels.rests
+    return is_registered(optimizer, OptimizerKernels) and kernels_for("optimizer", OptimizerKernels, optimizer).rests
 
 
 def no_box(x):

@@ -30,11 +30,6 @@ class Interrupts:
         if self._installed and signal.getsignal(signal.SIGINT) == self._note:  # a callback may have set its own
             signal.signal(signal.SIGINT, self._before)
 
-    def pass_on(self):
-        """Raise KeyboardInterrupt if it was pressed, unless a run around this one has heard of it."""
-        if self.requested and self._outer is None:
-            raise KeyboardInterrupt
-
     def _note(self, number, frame):
         now = time.monotonic()
         if self.requested and now - self._time < 1:

@@ -474,6 +474,11 @@ def kernels_for(verb, kind, thing):
     raise TypeError(f"{verb}: expected {what}, got {name}, which is not registered as one (see {how})")
 
 
+def is_registered(thing, kind):
+    """Whether a thing is registered as one of a kind."""
+    return isinstance(_registered.get(type(thing)), kind)
+
+
 class Held(NamedTuple):
     """What a field is registered with that holds a thing of a kind: another optimiser, another schedule."""
 

@@ -78,7 +78,7 @@ def _write_adam(step, i, name):
     optimizer, t, g = step.optimizer, step.number, fmt(step.grads[i])
     beta1, beta2, eps = (fmt_setting(value) for value in optimizer[:3])
     rest1, rest2 = (fmt_setting(1 - value) for value in optimizer[:2])
-    # A second moment of 0 is held as the least number that is not denormal.
+    # A second moment of 0 is held at ten times the least number that is not denormal.
     m, v, new_m, new_v = (
         float(moment[i]) if abs(moment[i]) > 1e-300 else 0.0 for moment in (*step.state[:2], *step.state_after[:2])
     )

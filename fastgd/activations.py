@@ -10,7 +10,7 @@ SIGMOID, TANH, IDENTITY = range(len(ACTIVATIONS))
 
 @kernel(merge=True)
 def activate(activation, z):
-    """A = f(z)."""
+    """The value a = f(z)."""
     if activation == SIGMOID:
         return sigmoid(z)
     if activation == TANH:

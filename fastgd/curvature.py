@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _check
-from fastgd._registry import ModelKernels, _registered
+from fastgd._registry import ModelKernels, is_registered
 from fastgd.mean_loss import MeanLoss
 from fastgd.objectives import checked_args, prepare
 
@@ -109,7 +109,7 @@ def sharpness(
     at = _check.array(owner, "at", at, 1, np.dtype(np.float64)).copy()
     if at.size == 0 or not np.isfinite(at).all():
         raise ValueError(f"{owner}: at must have at least one element, all of them finite, got {at}")
-    if isinstance(_registered.get(type(fun)), ModelKernels):
+    if is_registered(fun, ModelKernels):
         if X is None or y is None:
             raise TypeError(f"{owner}: a model is looked at with its data; give X and y")
         fun = MeanLoss(fun, *_check.data(owner, X, y, np.dtype(np.float64)))

@@ -1,5 +1,6 @@
 """`lr_find`: one short run over rising learning rates, and the rates that its losses speak for."""
 
+import inspect
 import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from fastgd._descent_setup import checked_rules, no_box, starting_array
 from fastgd._interrupt import Interrupts
 from fastgd._lr_suggestions import FEWEST, METHODS, smooth, suggest
 from fastgd._pace import seconds_at_once
-from fastgd._registry import ModelKernels, ObjectiveKernels, _registered, kernels_for
+from fastgd._registry import ModelKernels, ObjectiveKernels, is_registered, kernels_for
 from fastgd._run import Run, flat
 from fastgd._setup import MOST, initial_params
 from fastgd._setup import prepare as prepare_training
@@ -189,7 +190,7 @@ def lr_find(
     stop_factor : float
         Larger than 1. (A best loss below 0 may rise by as much as one above it.)
     batch_size, order, seed, clip, sample_weight
-        As `fit` takes them, with a model.
+        As `fit` takes them; with a model only, as is `params`.
     params : array_like of shape (n_params,), optional
         Where a model's run begins; by default at its own beginning for the seed.
     state : NamedTuple of ndarray, optional
@@ -198,7 +199,7 @@ def lr_find(
         Runs of a model with the seeds seed, seed + 1, ...; their losses are averaged, over the rates that all of them
         reached.
     args, jac, compile
-        As `minimize` takes them, with an objective.
+        As `minimize` takes them; with an objective only.
 
     Returns
     -------
@@ -245,15 +246,15 @@ def lr_find(
     compile = _check.boolean(owner, "compile", compile)
     rise = _Rise(_evenly_in_logarithm(start, end, num_steps), beta, stop_factor)
 
-    if isinstance(model, type) and model in _registered:
+    if isinstance(model, type) and hasattr(model, "_fields"):
         kernels_for(f"{owner}: model", (ModelKernels, ObjectiveKernels), model)  # which says what to write
 
     with Interrupts() as interrupts:
-        if isinstance(_registered.get(type(model)), ModelKernels):
+        if is_registered(model, ModelKernels):
             if y is None:
                 raise TypeError(f"{owner}: y must be given with a model, got None")
-            if args != () or jac is not None:
-                raise TypeError(f"{owner}: args and jac go with an objective, got the model {model}")
+            if args != () or jac is not None or not compile:
+                raise TypeError(f"{owner}: args, jac and compile go with an objective, got the model {model}")
             setup = prepare_training(
                 owner, interrupts, model, X, y, optimizer=optimizer, batch_size=batch_size, order=order, seed=seed,
                 clip=clip, sample_weight=sample_weight, params=params,
@@ -264,9 +265,13 @@ def lr_find(
                 run = _run_of_model(owner, model, optimizer, setup, len(records), params, state, rise)
                 records.append(_train(run, rise, interrupts))
         else:
-            given = {"y": y, "clip": clip, "sample_weight": sample_weight, "params": params}
+            given = {
+                "y": y, "batch_size": batch_size, "order": order, "seed": seed, "clip": clip,
+                "sample_weight": sample_weight, "params": params,
+            }  # fmt: skip
+            defaults = inspect.signature(lr_find).parameters
             for name, value in given.items():
-                if value is not None:
+                if value is not defaults[name].default:
                     raise TypeError(f"{owner}: {name} goes with a registered model, got {type(model).__name__}")
             if repeats > 1:
                 raise ValueError(
@@ -288,7 +293,7 @@ def _evenly_in_logarithm(start, end, n):
 
 
 def _run_of_model(owner, model, optimizer, setup, repeat, params, state, rise):
-    """The run of a model with the next seed but so many."""
+    """The run of a model number `repeat`, of the plan's seed + repeat."""
     plan, first = setup.plan, setup.params
     if repeat > 0:
         plan = plan._replace(seed=(plan.seed + repeat) % (MOST + 1))

@@ -18,9 +18,9 @@ class MeanLoss(NamedTuple):
     ----------
     model : NamedTuple
         A registered model.
-    X : ndarray of shape (rows, n_features)
-        float32 or float64, C-ordered.
-    y : ndarray of shape (rows,) or (rows, n_outputs)
+    X : array_like of shape (rows, n_features)
+        float32 or float64, C-ordered; anything else is copied once, as by `fit`.
+    y : array_like of shape (rows,) or (rows, n_outputs)
         Of X's dtype, as the starting point must be.
 
     Examples
@@ -44,19 +44,6 @@ def mean_loss(objective, x, grads):
     return value_and_grad(objective.model, x, objective.X, objective.y, grads)
 
 
-def _table(ndims):
-    def contains(value):
-        return (
-            isinstance(value, np.ndarray)
-            and value.dtype in (np.float32, np.float64)
-            and value.ndim in ndims
-            and value.flags.carray
-            and value.size > 0
-        )
-
-    return _check.Range("a C-ordered float32 or float64 array with a row for each case", contains)
-
-
 def _check_rows(objective):
     _check.same_length("MeanLoss", "y", objective.y, "X", objective.X)
 
@@ -76,4 +63,4 @@ def require_parameters(owner, objective, x, start):
     _check.suitable(f"{owner}: MeanLoss", kernels, objective.model, X=objective.X, y=objective.y)
 
 
-register_objective(MeanLoss, mean_loss, check=_check_rows, X=_table((2,)), y=_table((1, 2)))
+register_objective(MeanLoss, mean_loss, check=_check_rows, X=_check.Table((2,)), y=_check.Table((1, 2)))

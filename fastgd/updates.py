@@ -58,8 +58,10 @@ def update(optimizer, lr, grads, state, params, threads=1):
 
     Notes
     -----
-    Moments that have all but vanished (below 10^6 times the smallest normal number: 1.2e-32 in float32, 2.2e-302 in
-    float64) become 0, since arithmetic with denormal numbers takes many times as long.
+    Arithmetic with denormal numbers takes many times as long, so moments that have all but vanished are kept from
+    decaying to one: first moments below some 10^6 times the smallest normal number (1.2e-32 in float32, 2.2e-302 in
+    float64; 100 times for `Lion` and `LARS`) become 0, and second moments, which are only used beside ε, stay at 10
+    times the smallest normal number or above.
 
     Examples
     --------

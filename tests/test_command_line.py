@@ -461,6 +461,20 @@ def test_a_full_disk_is_named(run, model, tmp_path):
     assert (code, err) == (2, f"fastgd: error: {full}\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full here")
+@pytest.mark.parametrize(
+    ("command", "option", "suffix"),
+    [("explore", "--html", ".html"), ("explore", "--png", ".png"), ("lr-find", "--png", ".png")],
+)
+def test_a_full_disk_is_named_by_what_draws(run, tmp_path, command, option, suffix):
+    if suffix == ".png":
+        pytest.importorskip("matplotlib")
+    path = tmp_path / f"full{suffix}"
+    path.symlink_to("/dev/full")
+    code, _, err = run(command, option, path)  # what was found is printed before it is drawn
+    assert (code, err) == (2, f"fastgd: error: {path}: No space left on device\n")
+
+
 def test_a_rate_that_is_too_large_is_told_of(run, tmp_path):
     X = np.random.default_rng(0).normal(size=(60, 3))
     np.savetxt(tmp_path / "data.csv", np.c_[X, X @ [1, 2, 3]], delimiter=",")

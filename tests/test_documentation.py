@@ -24,13 +24,16 @@ def test_examples_in_docstrings(name):
     assert failed == 0
 
 
-def test_examples_in_the_readme(tmp_path, monkeypatch):
+def test_examples_in_the_readme(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert examples
     names: dict = {}
     for example in examples:  # a tour: the later ones use what the earlier ones made
         exec(compile(example, "README.md", "exec"), names)
+        printed = re.findall(r"^print\(.*\)  # (.*)$", example, re.MULTILINE)
+        out = capsys.readouterr().out
+        assert [words for words in printed if words not in out] == []
 
 
 @pytest.mark.parametrize("name", PUBLIC)

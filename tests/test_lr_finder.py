@@ -293,7 +293,8 @@ def test_interrupted_in_an_objective():
         ),
         ({"model": Booth, "X": [1.0], "y": None}, TypeError, r"lr_find: model: .* class Booth itself; write Booth\(\)"),
         ({"compile": "no"}, TypeError, "lr_find: compile must be True or False, got 'no'"),
-        ({"args": (1.0,)}, TypeError, "lr_find: args and jac go with an objective, got the model Neuron"),
+        ({"args": (1.0,)}, TypeError, "lr_find: args, jac and compile go with an objective, got the m"),
+        ({"compile": False}, TypeError, "lr_find: args, jac and compile go with an objective"),
         (
             {"state": (1, 2)},
             TypeError,
@@ -306,6 +307,9 @@ def test_interrupted_in_an_objective():
         ),
         ({"model": parabola, "X": [1.0]}, TypeError, "lr_find: y goes with a registered model, got function"),
         ({"model": parabola, "X": [1.0], "y": None, "clip": fastgd.ClipByNorm(1.0)}, TypeError, "lr_find: clip goes"),
+        ({"model": Booth(), "X": [1.0, 2.0], "y": None, "batch_size": 8}, TypeError, "lr_find: batch_size goes with"),
+        ({"model": Booth(), "X": [1.0, 2.0], "y": None, "order": "any"}, TypeError, "lr_find: order goes with"),
+        ({"model": Booth(), "X": [1.0, 2.0], "y": None, "seed": -1}, TypeError, "lr_find: seed goes with"),
         (
             {"model": Booth(), "X": [1.0, 2.0], "y": None, "repeats": 2},
             ValueError,

@@ -402,6 +402,11 @@ def test_a_model_s_full_batch():
     assert result.success
     same = LogisticRegression(np.column_stack([X, np.ones(60)]), y, l2=0.0)
     np.testing.assert_allclose(result.x, facts(same).minima[0], atol=1e-5)
+    X.flags.writeable = False
+    for rows in (X, np.asfortranarray(X), X.tolist()):
+        again = minimize(objective._replace(X=rows), np.zeros(3), optimizer=SGD(), lr=Armijo(lr=16.0), max_steps=5)
+        assert again.nit == 5
+        assert again.fun == minimize(objective, np.zeros(3), optimizer=SGD(), lr=Armijo(lr=16.0), max_steps=5).fun
     with pytest.raises(ValueError, match="x0 must have 3 elements"):
         minimize(objective, np.zeros(2))
     with pytest.raises(ValueError, match=r"MeanLoss: y must have as many rows as X \(60\), got 59"):

@@ -108,6 +108,18 @@ def test_logistic_regression_with_columns_that_are_sums_of_others():
     assert (nothing.minima.tolist(), nothing.value) == ([[0, 0]], pytest.approx(np.log(2)))
 
 
+def test_rows_in_any_form_are_taken():
+    X, y = table()
+    facts = problems.facts(problems.LogisticRegression(X, y))
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    assert problems.LogisticRegression(X, y).X is X
+    for rows, targets in ((read_only, y), (np.asfortranarray(X), y.astype(int)), (X.tolist(), y.astype(">f8"))):
+        problem = problems.LogisticRegression(rows, targets)
+        np.testing.assert_array_equal(problems.facts(problem).minima, facts.minima)
+        assert value(problem, np.ones(3)) == value(problems.LogisticRegression(X, y), np.ones(3))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -118,8 +130,10 @@ def test_logistic_regression_with_columns_that_are_sums_of_others():
         (lambda: problems.facts(problems.Bowl(), 0), ValueError, "n must be an integer, 1 or larger"),
         (lambda: problems.IllConditioned(-1), ValueError, "condition must be a positive"),
         (lambda: problems.Rosenbrock(b=0), ValueError, "b must be a positive"),
-        (lambda: problems.LogisticRegression([[1.0]], np.ones(1)), ValueError, "X must be a C-ordered float64 array"),
-        (lambda: problems.LogisticRegression(np.ones((1, 1)), np.full(1, 2.0)), ValueError, "y must be .* 0 and 1"),
+        (lambda: problems.LogisticRegression(np.ones(1), np.ones(1)), ValueError, "X must be a 2-D array"),
+        (lambda: problems.LogisticRegression([[np.nan]], np.ones(1)), ValueError, "X must be finite .* got nan at"),
+        (lambda: problems.LogisticRegression(np.ones((0, 1)), []), ValueError, "X must have at least one element"),
+        (lambda: problems.LogisticRegression(np.ones((1, 1)), np.full(1, 2.0)), ValueError, "y must hold 0 and 1"),
         (lambda: problems.LogisticRegression(np.ones((2, 1)), np.ones(1)), ValueError, "y must have as many rows as X"),
     ],
 )
@@ -216,5 +230,5 @@ def test_logistic_regression_with_a_penalty_is_strictly_convex_at_any_scale():
     repeated = np.ascontiguousarray(np.c_[X, X[:, :1]])
     assert "one of many" in problems.facts(problems.LogisticRegression(repeated, y, 0.0)).description
     X[0, 0] = np.nan
-    with pytest.raises(ValueError, match=r"LogisticRegression: X must be .* of finite numbers"):
+    with pytest.raises(ValueError, match=r"LogisticRegression: X must be finite .*, got nan at \[0, 0\]"):
         problems.LogisticRegression(X, y)

@@ -24,4 +24,10 @@ def draw(path, *displays):
     figure = Figure(figsize=(width * len(displays), height), layout="constrained")
     for ax, display in zip(figure.subplots(1, len(displays), squeeze=False)[0], displays, strict=True):
         display.plot(ax)
-    figure.savefig(path, dpi=150)
+    save(figure, path)
+
+
+def save(figure, path):
+    """Write a figure into a PNG file."""
+    with _arguments.writing_to(path):
+        figure.savefig(path, dpi=150)

@@ -54,7 +54,7 @@ def run(arguments):
     exploration = explorer.Exploration(objective, optimizer=optimizer, lr=arguments.lr, start=arguments.start)
     if arguments.html is not None:  # before anything is printed, to a pipe that may be closed
         page = explorer_page(exploration, momentum=arguments.momentum)
-        with open(arguments.html, "w", encoding="utf-8") as file:
+        with _arguments.writing_to(arguments.html), open(arguments.html, "w", encoding="utf-8") as file:
             file.write(page)
     print("\n".join(_summary(arguments, exploration)))
     if arguments.html is not None:
@@ -118,7 +118,7 @@ def _draw(arguments, exploration):
 
     figure = Figure(figsize=(11, 7.5))
     shown.plot(figure).run(_STEPS)
-    figure.savefig(arguments.png, dpi=150)
+    _pictures.save(figure, arguments.png)
     print(f"drawn: {arguments.png}")
 
 

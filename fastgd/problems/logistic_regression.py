@@ -7,6 +7,7 @@ import numpy as np
 
 from fastgd import _check
 from fastgd._check import nonnegative
+from fastgd._finite import require_finite
 from fastgd._jit import kernel
 from fastgd.elementwise import sigmoid, softplus
 from fastgd.problems._facts import known, register_problem
@@ -22,10 +23,10 @@ class LogisticRegression(NamedTuple):
 
     Parameters
     ----------
-    X : ndarray of shape (rows, n)
-        float64, C-ordered.
-    y : ndarray of shape (rows,)
-        float64, 0 or 1.
+    X : array_like of shape (rows, n)
+        float64, C-ordered; anything else is copied once.
+    y : array_like of shape (rows,)
+        0 or 1.
     l2 : float
         The penalty, 0 or larger.
 
@@ -131,16 +132,13 @@ def _column_sizes(X):
     return largest * np.sqrt(np.mean((X / largest) ** 2, axis=0) + zero)
 
 
-def _float64(ndim):
-    def contains(v):
-        known = isinstance(v, np.ndarray) and v.dtype == np.float64 and v.ndim == ndim and v.size > 0
-        return known and v.flags.carray and bool(np.isfinite(v).all())
-
-    return contains
-
-
 def _check_rows(problem):
-    _check.same_length("LogisticRegression", "y", problem.y, "X", problem.X)
+    owner = "LogisticRegression"
+    _check.same_length(owner, "y", problem.y, "X", problem.X)
+    require_finite(owner, "X", problem.X)
+    other = problem.y[~np.isin(problem.y, (0, 1))]
+    if other.size:
+        raise ValueError(f"{owner}: y must hold 0 and 1, got {other[0]}")
 
 
 register_problem(
@@ -148,7 +146,7 @@ register_problem(
     logistic_regression,
     logistic_regression_facts,
     _check_rows,
-    X=_check.Range("a C-ordered float64 array (rows, n) of finite numbers", _float64(2)),
-    y=_check.Range("a float64 array of 0 and 1", lambda v: _float64(1)(v) and bool(np.isin(v, (0, 1)).all())),
+    X=_check.Table((2,), np.float64),
+    y=_check.Table((1,), np.float64),
     l2=nonnegative,
 )
