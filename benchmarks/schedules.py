@@ -20,6 +20,7 @@ _SCHEDULES = {
     "PiecewiseTable": fastgd.PiecewiseTable((0, 5, 10, 15), (0.1, 0.05, 0.02, 0.01), "linear"),
     "Warmup": fastgd.Warmup(2, _COSINE),
     "Sequence": fastgd.Sequence((0.1, _COSINE, 0.01), (2, 18)),
+    "ReduceOnPlateau": fastgd.ReduceOnPlateau(_COSINE),
 }
 
 

@@ -88,8 +88,11 @@ at_least_one = Range("a finite number, 1 or larger", lambda v: 1 <= v < math.inf
 positive = Range("a positive finite number", lambda v: 0 < v < math.inf)
 nonnegative = Range("a finite number, 0 or larger", lambda v: 0 <= v < math.inf)
 unit_interval = Range("a number in [0, 1)", lambda v: 0 <= v < 1)
+interior = Range("a number in (0, 1)", lambda v: 0 < v < 1)
 share = Range("a number in [0, 1]", lambda v: 0 <= v <= 1)
 finite = Range("a finite number", math.isfinite)
+count = Range("an integer, 1 or larger", lambda v: v >= 1)
+natural = Range("an integer, 0 or larger", lambda v: v >= 0)
 layout = Layout()
 
 

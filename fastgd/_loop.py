@@ -11,6 +11,15 @@ import numpy as np
 
 from fastgd._ahead import rows_ahead, rows_to_come
 from fastgd._jit import kernel
+from fastgd._row_totals import (
+    LAST_ROW_NORM,
+    ROW_COSINE,
+    ROW_LOSS,
+    ROW_LOSSES,
+    ROW_NORM,
+    ROW_PAIRS,
+    SINGLE_ROWS,
+)
 from fastgd._simd import scale_and_compare
 from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
@@ -20,7 +29,6 @@ from fastgd.updates import update
 from fastgd.verbs import clip, descend_rows, descends_rows
 
 RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
-SINGLE_ROWS = 128  # in a group that the model descends by itself
 FILLED_AT_ONCE = 1 << 20  # places of an epoch's order: some milliseconds
 FIRST_ROWS = 256  # by which it is told what a run begins with, where a batch has fewer
 
@@ -30,11 +38,9 @@ FIRST_ROWS = 256  # by which it is told what a run begins with, where a batch ha
 EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS, FILLED, BEGUN = range(10)
 N_COUNTS = BEGUN + 1
 # Places in `sums`: loss and weight of the batch under way; of the epoch's batches so far: loss, weight, gradient
-# norms, cosines between successive gradients; the norm of the last gradient; then room for what single rows
-# add up to, and for their losses.
+# norms, cosines between successive gradients; the norm of the last gradient; then room for what single rows add up.
 BATCH_LOSS, BATCH_WEIGHT, LOSS, WEIGHT, NORM, COSINE, LAST_NORM, ROWS = range(8)
-ROW_TOTALS = 5
-N_SUMS = ROWS + ROW_TOTALS + SINGLE_ROWS
+N_SUMS = ROWS + ROW_LOSSES + SINGLE_ROWS
 
 HISTORY = ("step", "epoch", "loss", "grad_norm", "grad_cosine", "lr", "val_loss", "clipped", "skipped")
 
@@ -104,7 +110,7 @@ def train(
         ahead = plan.window  # of the next one, whose rows still are in order: from memory they come 1.2 times as fast
     singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1 and descends_rows(model, optimizer, rule)
     recorded = SINGLE_ROWS if losses.size > 0 else 0
-    row_totals = borrowed_slice(sums, np.uint64(ROWS), np.uint64(ROW_TOTALS + recorded))
+    row_totals = borrowed_slice(sums, np.uint64(ROWS), np.uint64(ROW_LOSSES + recorded))
     in_blocks = min(plan.batch_size, n_rows) > plan.block
 
     while step < last_step and budget > 0:
@@ -127,20 +133,20 @@ def train(
                 later = rows_to_come(order, low, low + size, ahead)
                 rate = np.uint64(0 if constant else step - first_step)
                 following_rates = borrowed_slice(rates, rate, np.uint64(rates.size) - rate)
-                for i in range(ROW_TOTALS):
+                for i in range(ROW_LOSSES):
                     row_totals[i] = 0
-                row_totals[4] = sums[LAST_NORM]
+                row_totals[LAST_ROW_NORM] = sums[LAST_NORM]
                 done_singly = descend_rows(
                     model, optimizer, following_rates, params, X, y, rows, later, scratch, previous, row_totals
                 )
-                sums[LOSS] += row_totals[0]
+                sums[LOSS] += row_totals[ROW_LOSS]
                 sums[WEIGHT] += done_singly
-                sums[NORM] += row_totals[1]
-                sums[COSINE] += row_totals[2]
-                at[PAIRS] += np.int64(row_totals[3])
-                sums[LAST_NORM] = row_totals[4]
+                sums[NORM] += row_totals[ROW_NORM]
+                sums[COSINE] += row_totals[ROW_COSINE]
+                at[PAIRS] += np.int64(row_totals[ROW_PAIRS])
+                sums[LAST_NORM] = row_totals[LAST_ROW_NORM]
                 for i in range(min(done_singly, losses.size - step)):
-                    losses[step + i] = row_totals[ROW_TOTALS + i]
+                    losses[step + i] = row_totals[ROW_LOSSES + i]
                 step, low = step + done_singly, low + done_singly
                 steps, budget = steps + done_singly, budget - done_singly
                 if done_singly == size:

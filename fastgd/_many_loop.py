@@ -54,7 +54,7 @@ class Runs(NamedTuple):
     params: np.ndarray  # (runs*, n_params*); of a run that broke down in a step what it evaluated at before that
     grads: np.ndarray  # like params
     status: np.ndarray  # (runs,) int64: of `_loop`
-    at: np.ndarray  # (9, runs*) int64: what `_loop.Position` has of one run
+    at: np.ndarray  # (FILLED + 1, runs*) int64: what `_loop.Position` has of one run
     sums: np.ndarray  # (ROWS, runs*) float64: likewise
     lengths: np.ndarray  # (runs*,) float64: the norms of the gradients at hand,
     usable: np.ndarray  # and whether they are finite and were used: 1 or 0

@@ -9,6 +9,7 @@ import numpy as np
 from fastgd import _loop
 from fastgd._loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, settle_part_of_order, train
 from fastgd._pace import rows_at_once
+from fastgd._row_totals import SINGLE_ROWS
 from fastgd._threads import run_all
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, begin_anew, look_at_loss, new_plateau_state, reduced
@@ -54,7 +55,7 @@ class Run:
         self._last_step = _NO_LIMIT
         if isinstance(schedule, np.ndarray):  # the rates of all steps; the loop looks for those of a group of rows
             self._last_step = schedule.size
-            self.schedule = np.append(schedule, np.full(_loop.SINGLE_ROWS, schedule[-1]))
+            self.schedule = np.append(schedule, np.full(SINGLE_ROWS, schedule[-1]))
         self.plateau_state = new_plateau_state()
         self.data, self.plan, self.params, self.threads = data, plan, params, threads
         self.n_rows = data.order.size
@@ -162,7 +163,7 @@ class Run:
         """See to it that the rate of the next step is there."""
         if not isinstance(self.schedule, tuple):  # a number, or the rates of all steps
             self.rates = self._reduced(np.atleast_1d(self.schedule))
-        elif not self._first_step <= self.step <= self._first_step + self.rates.size - _loop.SINGLE_ROWS:
+        elif not self._first_step <= self.step <= self._first_step + self.rates.size - SINGLE_ROWS:
             self._first_step, self.rates = self.step, np.empty(min(_RATES, max(_FIRST_RATES, 4 * self.rates.size)))
             steps = np.arange(self._first_step, self._first_step + self.rates.size)
             # Divided, not multiplied by 1 / steps_per_epoch: so that whole epochs are whole numbers.

@@ -2,10 +2,8 @@
 
 from typing import NamedTuple
 
-from fastgd._check import Range, positive
+from fastgd._check import interior, positive
 from fastgd._registry import register_line_search
-
-_inside = Range("a number between 0 and 1, without them", lambda v: 0 < v < 1)
 
 
 class Armijo(NamedTuple):
@@ -43,4 +41,4 @@ class Armijo(NamedTuple):
     c1: float = 1e-4
 
 
-register_line_search(Armijo, lr=positive, shrink=_inside, c1=_inside)
+register_line_search(Armijo, lr=positive, shrink=interior, c1=interior)

@@ -117,7 +117,7 @@ def test_the_seed_decides(optimizer):
     np.testing.assert_array_equal(once[0], again[0])
     np.testing.assert_array_equal(once[1].m, again[1].m)
     assert (once[1].m != other[1].m).any()
-    with pytest.raises(ValueError, match="seed must be a finite number, 0 or larger, got -1"):
+    with pytest.raises(ValueError, match="seed must be an integer, 0 or larger, got -1"):
         optimizer._replace(seed=-1)
 
 

@@ -3,12 +3,21 @@
 import numpy as np
 
 from fastgd._jit import kernel
+from fastgd._row_totals import (
+    LAST_ROW_NORM,
+    ROW_COSINE,
+    ROW_LOSS,
+    ROW_LOSSES,
+    ROW_NORM,
+    ROW_PAIRS,
+    SINGLE_ROWS,
+)
 from fastgd._rows import dot_row, place_of_row, step_and_look_ahead
 from fastgd.losses import BINARY_CROSS_ENTROPY, cross_entropy_from_logit
-from fastgd.models._neuron_scratch import DELTA, LOSS, PRODUCT, RATE, SINGLES, SQUARE, TARGET, sum_of_lanes
+from fastgd.models._neuron_scratch import DELTA, LOSS, PRODUCT, RATE, SQUARE, TARGET, sum_of_lanes
 from fastgd.models._output import delta_of_row
 
-_TOTALS = np.uint64(5)  # what single rows add up to; where there is more room, their losses come after
+_LOSSES = np.uint64(ROW_LOSSES)
 
 
 @kernel(inline=True, reassoc=True)
@@ -40,7 +49,7 @@ def descend_rows(model, rates, params, X, y, rows, ahead, scratch, previous, tot
     # with cross-entropy and the sigmoid made for vectors; two, and the quick one, 13 and 20 (float64: 41 and 28).
     # Losses, norms and cosines, for which no step waits, are left for the end, where vectors do them.
     T, none, nowhere, one = params.dtype.type, params.dtype.type(0), np.uint64(0), np.uint64(1)
-    n_features, n_rows = np.uint64(model.n_features), min(np.uint64(rows.size), np.uint64(SINGLES))
+    n_features, n_rows = np.uint64(model.n_features), min(np.uint64(rows.size), np.uint64(SINGLE_ROWS))
     w, lanes, b = scratch.vectors, scratch.lanes, params[n_features]
     for j in range(n_features):
         w[j] = params[j]
@@ -93,18 +102,18 @@ def descend_rows(model, rates, params, X, y, rows, ahead, scratch, previous, tot
             for r in range(k):
                 lanes[LOSS + r], _ = cross_entropy_from_logit(lanes[LOSS + r], none, lanes[TARGET + r])
         norms, cosines, pairs = norms_and_cosines(lanes, k)
-        totals[0] += sum_of_lanes(lanes, LOSS, k)
-        if np.uint64(totals.size) > _TOTALS:
+        totals[ROW_LOSS] += sum_of_lanes(lanes, LOSS, k)
+        if np.uint64(totals.size) > _LOSSES:
             for r in range(k):
-                totals[_TOTALS + r] = lanes[LOSS + r]
-        totals[1] += norms
-        totals[2] += cosines
-        totals[3] += pairs
-        if lanes[DELTA] != 0 and totals[4] > 0:
-            cosine = along_previous / totals[4] / lanes[SQUARE]
-            totals[2] += cosine if lanes[DELTA] > 0 else -cosine
-            totals[3] += 1
-        totals[4] = abs(delta) * lanes[SQUARE + k - one]
+                totals[_LOSSES + r] = lanes[LOSS + r]
+        totals[ROW_NORM] += norms
+        totals[ROW_COSINE] += cosines
+        totals[ROW_PAIRS] += pairs
+        if lanes[DELTA] != 0 and totals[LAST_ROW_NORM] > 0:
+            cosine = along_previous / totals[LAST_ROW_NORM] / lanes[SQUARE]
+            totals[ROW_COSINE] += cosine if lanes[DELTA] > 0 else -cosine
+            totals[ROW_PAIRS] += 1
+        totals[LAST_ROW_NORM] = abs(delta) * lanes[SQUARE + k - one]
     for j in range(n_features):
         w[j] = 0
     return np.int64(k)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._ahead import distance_ahead, rows_ahead
-from fastgd._check import Range
+from fastgd._check import count
 from fastgd._jit import kernel
 from fastgd._registry import register_model
 from fastgd._rows import add_weighted_row, add_weighted_rows, dot_row, dot_rows, dot_rows_alone, prefetch_rows
@@ -303,7 +303,7 @@ register_model(
     descend_rows=descend_rows,
     scratch_of_many=scratch_of_many,
     add_losses_and_grads_of_many=add_losses_and_grads_of_many,
-    n_features=Range("an integer, 1 or larger", lambda v: v >= 1),
+    n_features=count,
     activation=ACTIVATIONS,
     loss=LOSSES,
 )

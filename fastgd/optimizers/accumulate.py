@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._check import Range
+from fastgd._check import count
 from fastgd._jit import kernel
 from fastgd._registry import Held, OptimizerKernels, register_optimizer
 from fastgd._states import is_elementwise
@@ -91,5 +91,5 @@ register_optimizer(
     elementwise=lambda optimizer: is_elementwise(optimizer.inner),
     rests=True,
     inner=Held(OptimizerKernels),
-    steps=Range("an integer, 1 or larger", lambda v: v >= 1),
+    steps=count,
 )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _check
-from fastgd._check import Range, nonnegative
+from fastgd._check import Range, at_least_one, nonnegative
 from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._parts import parts_of
@@ -226,7 +226,7 @@ register_optimizer(
     beta2_decay=Range("a finite number, 0 or smaller", lambda v: -math.inf < v <= 0),
     eps1=nonnegative,
     eps2=nonnegative,
-    d=Range("a finite number, 1 or larger", lambda v: 1 <= v < math.inf),
+    d=at_least_one,
     weight_decay=nonnegative,
     layout=_check.layout,
 )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _bfloat16
-from fastgd._check import nonnegative, positive, unit_interval
+from fastgd._check import natural, nonnegative, positive, unit_interval
 from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
@@ -109,6 +109,6 @@ RANGES = {
     "beta2": unit_interval,
     "eps": positive,
     "weight_decay": nonnegative,
-    "seed": nonnegative,
+    "seed": natural,
 }
 register_optimizer(AdamBF16, init, update, elementwise=True, **RANGES)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _bfloat16
-from fastgd._check import nonnegative, unit_interval
+from fastgd._check import natural, nonnegative, unit_interval
 from fastgd._denormals import settled
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
@@ -80,5 +80,5 @@ register_optimizer(
     beta1=unit_interval,
     beta2=unit_interval,
     weight_decay=nonnegative,
-    seed=nonnegative,
+    seed=natural,
 )

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._check import Range
+from fastgd._check import count, share
 from fastgd._jit import kernel
 from fastgd._registry import Held, OptimizerKernels, register_optimizer
 from fastgd._states import is_elementwise
@@ -84,6 +84,6 @@ register_optimizer(
     eval_lookahead,
     elementwise=lambda optimizer: is_elementwise(optimizer.inner),
     inner=Held(OptimizerKernels),
-    k=Range("an integer, 1 or larger", lambda v: v >= 1),
-    alpha=Range("a number in [0, 1]", lambda v: 0 <= v <= 1),
+    k=count,
+    alpha=share,
 )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from fastgd._check import Range, nonnegative
+from fastgd._check import count, natural, nonnegative
 from fastgd._dispatch import PASTED
 from fastgd._jit import kernel
 from fastgd._registry import Held, OptimizerKernels, kernels_for, register_optimizer
@@ -285,8 +285,8 @@ class _Groups:
 
 
 _RANGE = {
-    "start": Range("an integer, 0 or larger", lambda v: v >= 0),
-    "stop": Range("an integer, 1 or larger", lambda v: v >= 1),
+    "start": natural,
+    "stop": count,
     "inner": Held(OptimizerKernels),
 }
 register_optimizer(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._check import Range, positive
+from fastgd._check import Range, interior, positive
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 
@@ -92,7 +92,7 @@ register_optimizer(
     init,
     update,
     elementwise=True,
-    etaminus=Range("a number in (0, 1)", lambda v: 0 < v < 1),
+    etaminus=interior,
     etaplus=Range("a finite number larger than 1", lambda v: 1 < v < math.inf),
     step_size_min=positive,
     step_size_max=positive,

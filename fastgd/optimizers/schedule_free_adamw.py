@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._check import nonnegative, positive, unit_interval
+from fastgd._check import interior, natural, nonnegative, positive, unit_interval
 from fastgd._denormals import floored
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.adam import NEGLIGIBLE
-from fastgd.optimizers.schedule_free_sgd import interior, weigh_step, write_average
+from fastgd.optimizers.schedule_free_sgd import weigh_step, write_average
 
 
 class ScheduleFreeAdamW(NamedTuple):
@@ -108,7 +108,7 @@ register_optimizer(
     beta1=interior,
     beta2=unit_interval,
     eps=positive,
-    warmup_steps=nonnegative,
+    warmup_steps=natural,
     r=nonnegative,
     weight_lr_power=nonnegative,
     weight_decay=nonnegative,

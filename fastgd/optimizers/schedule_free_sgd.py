@@ -4,11 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._check import Range, nonnegative
+from fastgd._check import interior, natural, nonnegative
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
-
-interior = Range("a number in (0, 1)", lambda v: 0 < v < 1)
 
 
 class ScheduleFreeSGD(NamedTuple):
@@ -118,7 +116,7 @@ register_optimizer(
     eval_params,
     elementwise=True,
     beta=interior,
-    warmup_steps=nonnegative,
+    warmup_steps=natural,
     r=nonnegative,
     weight_lr_power=nonnegative,
     weight_decay=nonnegative,
