@@ -216,7 +216,9 @@ def array(owner, name, value, ndim, dtype=None):
             f"{owner}: {name} must hold real numbers (float32, float64, float16 or integers), got dtype {given.dtype}"
         )
     if ndim is not None and given.ndim != ndim:
-        hint = f"; use {name}.reshape(-1, 1) for one feature" if (given.ndim, ndim) == (1, 2) else ""
+        hint = ""
+        if (given.ndim, ndim) == (1, 2):
+            hint = f"; use {name}.reshape(-1, 1) for one column, {name}.reshape(1, -1) for one row"
         raise ValueError(f"{owner}: {name} must be {_ARRAYS[ndim]}, got shape {given.shape}{hint}")
     if dtype is None:
         dtype = floating_dtype(given.dtype)

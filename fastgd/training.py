@@ -290,9 +290,11 @@ def _what_happened(status, run, outcome, watched):
     if status == "diverged":
         what = "parameters" if outcome == _loop.NONFINITE_PARAMS else "loss or gradient"
         returned = "the parameters of the best epoch by validation" if watched else "the last finite parameters"
+        remedy = "try a smaller learning rate, or clip=ClipByNorm(1.0)"
+        if run.step == 0 and outcome == _loop.NONFINITE_GRADIENT:
+            remedy = f"before any step: X, y or the first parameters are too large for sums in {run.params.dtype}"
         return (
-            f"the run diverged: at step {run.step} the {what} stopped being finite; "
-            f"{returned} are returned (try a smaller learning rate, or clip=ClipByNorm(1.0))"
+            f"the run diverged: at step {run.step} the {what} stopped being finite; {returned} are returned ({remedy})"
         )
     return {
         "converged": f"converged {where}",

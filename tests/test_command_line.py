@@ -511,6 +511,13 @@ def test_a_reader_that_stops_is_no_error(spawn, model, tmp_path):
     assert process.wait(timeout=60) == 141
 
 
+def test_the_model_is_saved_though_nobody_reads_the_report(spawn, tmp_path):
+    process = spawn("train", "--epochs", "2", "--quiet", "--save", tmp_path / "model.npz")
+    process.stdout.close()
+    process.wait(timeout=120)
+    assert (tmp_path / "model.npz").exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent otherwise on this system")
 def test_ctrl_c_reports_and_saves_what_was_reached(spawn, tmp_path):
     process = spawn("train", "--epochs", "1000000000", "--save", tmp_path / "model.npz")

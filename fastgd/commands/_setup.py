@@ -41,8 +41,8 @@ def add_data_arguments(parser):
         "data",
         nargs="?",
         metavar="DATA",
-        help="a CSV (its first line is a header if a cell of it is no number), .npy or .npz file (default: the bundled "
-        "breast cancer table)",
+        help="a CSV (its first line is a header if none of its cells is a number), .npy or .npz file (default: the "
+        "bundled breast cancer table)",
     )
     parser.add_argument(
         "--target",

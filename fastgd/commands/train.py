@@ -65,12 +65,15 @@ def run(arguments):
     params = result.params * unit
     params[-1] += shift
 
-    _report_course(say, setup, arguments.batch_size, result, unit, preparation)
-    _report_quality(setup, params)
+    try:
+        if arguments.save:  # before the report, whose reader may be gone
+            saved = _saved_model.SavedModel(setup.model, params, setup.scaling, setup.columns)
+            with _arguments.writing_to(arguments.save):
+                _saved_model.save(arguments.save, saved, fastgd.__version__)
+    finally:  # and the report where the disk is full
+        _report_course(say, setup, arguments.batch_size, result, unit, preparation)
+        _report_quality(setup, params)
     if arguments.save:
-        saved = _saved_model.SavedModel(setup.model, params, setup.scaling, setup.columns)
-        with _arguments.writing_to(arguments.save):
-            _saved_model.save(arguments.save, saved, fastgd.__version__)
         say("saved", arguments.save)
     return {"interrupted": 130, "diverged": 1}.get(result.status, 0)
 
