@@ -106,8 +106,8 @@ def register_optimizer(
         The state's arrays whose first axis is as long as the vector are then cut with it, and every thread has the
         others to itself; one named `first` is given the number of the range's first parameter.
     rests : bool
-        Whether some updates leave the parameters where they are, on the way to one that does not. (`minimize` then
-        refuses `ftol` and `xtol`, which would take such an update for the end.)
+        Whether most updates only collect, and leave the parameters where they are, as those of `Accumulate` do.
+        (`minimize` then refuses `ftol` and `xtol`, which would take such an update for the end.)
     check : callable, optional
         ``check(optimizer)``, plain Python: raises ValueError where fields do not go together.
     **ranges

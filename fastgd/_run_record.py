@@ -1,4 +1,4 @@
-"""The record of a run, whatever it came from: what `diagnose` judges."""
+"""What `diagnose` needs to know of a run, of `fit`, of `minimize` or by its history alone."""
 
 import math
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _ERRORS = 2  # standard errors of a mean of losses, which vary by their own size
 
 @dataclass
 class RunRecord:
-    """The record of a run, whatever it came from: a row an epoch or a step."""
+    """What is known of a run; a row is an epoch of `fit` or a step of `minimize`."""
 
     loss: np.ndarray
     norm: np.ndarray  # of the gradient, or what is in proportion to it; NaN where unknown

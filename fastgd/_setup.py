@@ -1,5 +1,6 @@
 """What every training run begins with: arguments checked, rows, targets and weights ready, the plan, the parameters."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from fastgd._class_names import plain_name
 from fastgd._finite import require_finite
 from fastgd._loop import Data, Plan
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, kernels_for
+from fastgd._threads import usable
 from fastgd.batches import ORDERS, SEQUENTIAL, split
 from fastgd.clipping import NoClipping
 from fastgd.gradients import block_rows
@@ -105,6 +107,17 @@ def prepare(
     except ValueError as error:
         raise ValueError(f"{owner}: clip: {error}") from None
     return Setup(rule, data, plan, params, held_out)
+
+
+def checked_ends(owner, epochs, threads, patience, tol, max_seconds):
+    """Return what says when a run ends, and on how many threads it goes, checked."""
+    return (
+        min(_check.integer(owner, "epochs", epochs, least=0), MOST),
+        usable(_check.integer(owner, "threads", threads, least=1)),
+        _check.integer(owner, "patience", patience, least=1),
+        None if tol is None else _check.number(owner, "tol", tol, _check.nonnegative),
+        math.inf if max_seconds is None else _check.number(owner, "max_seconds", max_seconds, _check.positive),
+    )
 
 
 def initial_params(owner, model, params, seed, dtype):

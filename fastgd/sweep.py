@@ -18,10 +18,10 @@ from fastgd._pace import seconds_at_once
 from fastgd._progress import bar
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._run import flat
-from fastgd._setup import MOST, initial_params, prepare
+from fastgd._setup import MOST, checked_ends, initial_params, prepare
 from fastgd._simd import TILE
 from fastgd._states import field_names
-from fastgd._threads import run_all, usable
+from fastgd._threads import run_all
 from fastgd.batches import SEQUENTIAL
 from fastgd.optimizers import Adam
 from fastgd.verbs import init_state
@@ -213,14 +213,8 @@ def sweep(
         _require_exact(each)
     seed = _check.integer("sweep", "seed", seed, least=0, most=MOST)
     seeds = [seed] if seeds is None else _seeds(seeds)
-    epochs = min(_check.integer("sweep", "epochs", epochs, least=0), MOST)
-    threads = usable(_check.integer("sweep", "threads", threads, least=1))
-    patience = _check.integer("sweep", "patience", patience, least=1)
-    tol = None if tol is None else _check.number("sweep", "tol", tol, _check.nonnegative)
-    max_seconds = (
-        math.inf if max_seconds is None else _check.number("sweep", "max_seconds", max_seconds, _check.positive)
-    )
-    on_nonfinite = ("stop", "skip")[_check.choice("sweep", "on_nonfinite", on_nonfinite, ("stop", "skip"))]
+    epochs, threads, patience, tol, max_seconds = checked_ends("sweep", epochs, threads, patience, tol, max_seconds)
+    _check.choice("sweep", "on_nonfinite", on_nonfinite, ("stop", "skip"))
     progress = _check.boolean("sweep", "progress", progress)
     table = list(itertools.product(seeds, optimizers, lrs))
 

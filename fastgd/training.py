@@ -13,8 +13,7 @@ from fastgd._pace import seconds_at_once
 from fastgd._progress import bar
 from fastgd._registry import ScheduleKernels, kernels_for
 from fastgd._run import Checkpoint, Run, copies
-from fastgd._setup import MOST, prepare
-from fastgd._threads import usable
+from fastgd._setup import checked_ends, prepare
 from fastgd.batches import ORDERS
 from fastgd.optimizers import Adam
 from fastgd.results import FitResult, Progress
@@ -70,9 +69,9 @@ def fit(
     epochs : int
         Passes over the rows, in all: a resumed run counts those before.
     order : {"shuffled", "block-shuffled", "sequential"}
-        How an epoch's rows are drawn: all shuffled anew; runs of neighbouring rows in random order, shuffled
-        within a window that fits the cache, which is faster where X does not; or as they stand. The full batch
-        is always taken as it stands.
+        How an epoch's rows are drawn: all shuffled anew; short runs of neighbouring rows put in random order, and
+        then shuffled within a window that fits the cache, which is faster where X does not fit it; or as they
+        stand. The full batch is always taken as it stands.
     seed : int
         The same seed gives the same run, bit for bit: initial parameters, orders and held-out rows.
     clip : NamedTuple, optional
@@ -151,11 +150,7 @@ def fit(
         kernels_for("fit: lr", ScheduleKernels, lr)
     else:
         lr = _check.number("fit", "lr", lr, _check.nonnegative)
-    epochs = min(_check.integer("fit", "epochs", epochs, least=0), MOST)
-    threads = usable(_check.integer("fit", "threads", threads, least=1))
-    patience = _check.integer("fit", "patience", patience, least=1)
-    tol = None if tol is None else _check.number("fit", "tol", tol, _check.nonnegative)
-    max_seconds = math.inf if max_seconds is None else _check.number("fit", "max_seconds", max_seconds, _check.positive)
+    epochs, threads, patience, tol, max_seconds = checked_ends("fit", epochs, threads, patience, tol, max_seconds)
     if callback is not None and not callable(callback):
         raise TypeError(f"fit: callback must be callable, got {type(callback).__name__}")
     progress = _check.boolean("fit", "progress", progress)
