@@ -24,7 +24,7 @@ from fastgd.optimizers import (
     RMSProp,
     SignSGD,
 )
-from fastgd.results import FitResult
+from fastgd.results import FitResult, history_of
 
 _ERRORS = 2  # standard errors of a mean of losses, which vary by their own size
 
@@ -59,15 +59,7 @@ def record_of(owner, result):
     """The record of what `fit` or `minimize` returned, or of a history."""
     if isinstance(result, MinimizeResult):
         return _record_of_path(owner, result)
-    history = result.history if isinstance(result, FitResult) else result
-    if not (hasattr(history, "keys") and hasattr(history, "__getitem__")):  # a data frame is no Mapping
-        raise TypeError(
-            f"{owner}: result must be what fit or minimize(..., record=True) returns, or a history with a column "
-            f"'loss', got {type(result).__name__}"
-        )
-    if "loss" not in history:
-        names = ", ".join(map(repr, history)) or "none"
-        raise ValueError(f"{owner}: the history must have a column 'loss', it has {names}")
+    history = history_of(owner, result, ("loss",), "fit or minimize(..., record=True)")
     known = ("loss", "grad_norm", "grad_cosine", "lr", "val_loss", "step", "epoch", "clipped")
     columns = {name: _column(owner, name, history[name]) for name in known if name in history}
     for name, column in columns.items():

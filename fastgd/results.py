@@ -18,6 +18,18 @@ class Progress(NamedTuple):
     params: np.ndarray  # a copy of the parameters
 
 
+def history_of(owner, result, names, makers="fit"):
+    """Return the history of a `FitResult`, or a history itself, perhaps a data frame, that has these columns."""
+    history = result.history if isinstance(result, FitResult) else result
+    if not (hasattr(history, "keys") and hasattr(history, "__getitem__")):  # a data frame is no Mapping
+        raise TypeError(f"{owner}: result must be what {makers} returns, or its history, got {type(result).__name__}")
+    missing = [name for name in names if name not in history]
+    if missing:
+        columns = ", ".join(map(repr, history)) or "none"
+        raise ValueError(f"{owner}: the history must have {missing[0]!r}, it has {columns}")
+    return history
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class FitResult:
     """The result of `fit`.

@@ -372,7 +372,7 @@ def test_honest_about_little():
     assert "no loss is finite" in str(diagnose({"loss": [np.nan] * 5}))
     for wrong, error, words in (
         ({"loss": []}, ValueError, "at least one row"),
-        ({}, ValueError, "column 'loss', it has none"),
+        ({}, ValueError, "must have 'loss', it has none"),
         ({"loss": [1.0, 2.0], "lr": [0.1]}, ValueError, "as many rows"),
         (3, TypeError, "result must be"),
         (minimize(Bowl(), [0.0]), ValueError, "record=True"),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fastgd import _check
+from fastgd.results import history_of
 
 
 def attributes(owner, result, maker, names):
@@ -13,15 +14,9 @@ def attributes(owner, result, maker, names):
     return _columns(owner, "result", {name: getattr(result, name) for name in names})
 
 
-def history_of(owner, result, names, optional=()):
+def columns_of_history(owner, result, names, optional=()):
     """Return columns of the history of a `FitResult`, or of a history itself, as float64 arrays of one length."""
-    history = getattr(result, "history", result)
-    if not (hasattr(history, "keys") and hasattr(history, "__getitem__")):
-        raise TypeError(f"{owner}: result must be what fit returns, or its history, got {type(result).__name__}")
-    missing = [name for name in names if name not in history]
-    if missing:
-        columns = ", ".join(map(repr, history)) or "none"
-        raise ValueError(f"{owner}: the history must have {missing[0]!r}, it has {columns}")
+    history = history_of(owner, result, names)
     present = [*names, *(name for name in optional if name in history)]
     return _columns(owner, "history", {name: history[name] for name in present})
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastgd.clipping import ClipByNorm
 from fastgd.plots import _style
-from fastgd.plots._results import history_of, require_a_number
+from fastgd.plots._results import columns_of_history, require_a_number
 from fastgd.verbs import is_plain
 
 
@@ -65,7 +65,7 @@ class GradientNormsDisplay:
     def __init__(self, result, clip=None):
         owner = "GradientNormsDisplay"
         names = ("epoch", "step", "grad_norm", "lr", "clipped", "skipped")
-        history = history_of(owner, result, names)
+        history = columns_of_history(owner, result, names)
         if clip is not None and not hasattr(clip, "_fields"):
             raise TypeError(f"{owner}: clip must be what fit was given, such as ClipByNorm(1.0), got {clip!r}")
         self.epochs, self._whole = history["epoch"], history["grad_norm"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastgd.plots import _style
-from fastgd.plots._results import history_of, require_a_number
+from fastgd.plots._results import columns_of_history, require_a_number
 
 
 class LearningCurvesDisplay:
@@ -47,7 +47,7 @@ class LearningCurvesDisplay:
 
     def __init__(self, result):
         owner = "LearningCurvesDisplay"
-        self.history = history_of(owner, result, ("epoch", "loss", "lr"), ("val_loss",))
+        self.history = columns_of_history(owner, result, ("epoch", "loss", "lr"), ("val_loss",))
         self._whole = [column for name, column in self.history.items() if name.endswith("loss")]
         self.history = {name: _style.finite(column) for name, column in self.history.items()}
         losses = [self.history[name] for name in ("loss", "val_loss") if name in self.history]
