@@ -313,7 +313,7 @@ def test_by_hand():
         (Adafactor, "d", 0.5, "a finite number, 1 or larger"),
         (Adafactor, "eps1", -1, "a finite number, 0 or larger"),
         (ScheduleFreeSGD, "beta", 0, r"a number in \(0, 1\)"),
-        (ScheduleFreeSGD, "warmup_steps", -1, "a finite number, 0 or larger"),
+        (ScheduleFreeSGD, "warmup_steps", -1, "an integer, 0 or larger"),
         (ScheduleFreeAdamW, "beta1", 1, r"a number in \(0, 1\)"),
         (ScheduleFreeAdamW, "r", -0.5, "a finite number, 0 or larger"),
     ],
