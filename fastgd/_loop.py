@@ -11,15 +11,7 @@ import numpy as np
 
 from fastgd._ahead import rows_ahead, rows_to_come
 from fastgd._jit import kernel
-from fastgd._row_totals import (
-    LAST_ROW_NORM,
-    ROW_COSINE,
-    ROW_LOSS,
-    ROW_LOSSES,
-    ROW_NORM,
-    ROW_PAIRS,
-    SINGLE_ROWS,
-)
+from fastgd._row_totals import LAST_ROW_NORM, ROW_COSINE, ROW_LOSS, ROW_LOSSES, ROW_NORM, ROW_PAIRS, SINGLE_ROWS
 from fastgd._simd import scale_and_compare
 from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling

@@ -15,8 +15,8 @@ def attributes(owner, result, maker, names):
 
 
 def columns_of_history(owner, result, names, optional=()):
-    """Return columns of the history of a `FitResult`, or of a history itself, as float64 arrays of one length."""
-    history = history_of(owner, result, names)
+    """Return columns of the history of a result, or of a history itself, as float64 arrays of one length."""
+    history = history_of(owner, getattr(result, "history", result), names)
     present = [*names, *(name for name in optional if name in history)]
     return _columns(owner, "history", {name: history[name] for name in present})
 
