@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from fastgd._trends import LEFT, SHORT, STILL_FALLS, quarters, rises_steadily, rows_needed, surely_falls, uncertainty
 from fastgd.optimizers import SGD, Momentum, Nesterov
 
 TOO_SMALL, JUST_RIGHT, OSCILLATING, DIVERGED, STUCK, NOISY, UNCLEAR = VERDICTS = (
@@ -22,11 +23,6 @@ _OSCILLATES = -0.6
 # A mode that contracts by 1 - lr·λ shrinks its gradient by |1 - lr·λ| a step. It flips its sign from lr·λ = 1 on; at
 # 1.7 and more it also keeps more than 0.7 of its size, as it does at 0.3 and less: overshooting is what makes it slow.
 _SLOW = 0.7
-# Of the fall, between the means of the third and the fourth quarter. An exponential that has a share r of its fall
-# still before it falls there by about r^(5/8) - r^(7/8): 2 % is r = 0.3 %, which the eye no longer sees in a picture.
-_STILL_FALLS = 0.02
-_LEFT = 1e-3  # of the fall: where an exponential is said to have arrived
-_BENDS = 1e-3  # less than that from one third of the record to the next, and a fall is straight: no floor is in sight
 # lr·|g|²/4 is what the noise adds to the loss at the floor: "well above what a smaller rate reaches" is a quarter of
 # it, and a twentieth of the fall (a floor far below where the run began is no reason for a smaller rate).
 _SHARE_OF_FLOOR, _SHARE_OF_FALL = 0.25, 0.05
@@ -92,20 +88,21 @@ def judge(run):
         return UNCLEAR, [f"there is one {unit} only, of loss {first:.4g}: no trend"], [f"more {unit}s"], None
 
     q = max(1, loss.size // 4)
-    second, third, fourth = (loss[loss.size - k * q : loss.size - (k - 1) * q or None] for k in (3, 2, 1))
+    second, third, fourth = quarters(loss)
     alternates = _mean(run.cosine[-2 * q :]) < _OSCILLATES
-    chance = _SURE * _uncertainty(run, third, fourth)
+    own_bends = third.size < 4 and (unit == "step" or run.steps == 1)  # whatever bends is the run's own
+    chance = 0.0 if own_bends else _SURE * uncertainty(loss)
     rises = fourth.mean() > third.mean() + chance
     accelerates = fourth.mean() - third.mean() > third.mean() - second.mean() if second.size else True
     # Around a floor of noise above the start the loss rises too, but not on and on.
     explodes = fourth.mean() > 2 * (second.mean() if second.size else first)
     # Near 2/λ noise builds up too, to lr·σ²/(4(2 - lr·λ)); what the rate makes grow by itself grows at every step.
-    steadily = loss.size < 4 or _rises_steadily(loss[-2 * q :])
+    steadily = loss.size < 4 or rises_steadily(loss[-2 * q :])
     above = last > first + (1e3 if alternates else 0.2) * abs(first)
     noise = _noise(run, first - last, cosine)
     low = int(loss.argmin())
     climbs = loss[-1] - loss[low] > _CLIMBED * (first - loss[low])
-    climbs = climbs and low < loss.size - q and _rises_steadily(loss[low:])
+    climbs = climbs and low < loss.size - q and rises_steadily(loss[low:])
     if (rises and accelerates and ((alternates and steadily) or (climbs and math.isnan(cosine)))) or (
         above and ((explodes and (rises or steadily or not noise)) or (not noise and not alternates))
     ):
@@ -150,21 +147,24 @@ def judge(run):
             return STUCK, said, _OFF_A_PLATEAU, None
         if cosine > 0.5:
             said.append(f"successive gradients agree (mean cosine {cosine:.2f}): the steps lead nowhere yet")
-            return TOO_SMALL, said, _LARGER, _needed(loss)
+            return TOO_SMALL, said, _LARGER, rows_needed(loss)
     late = _mean(run.cosine[-2 * q :])
     if run.true_norm and run.steps == 1 and late < 0 and not shrank and np.std(loss[-2 * q :]) > _FLAT * abs(last):
         said = [_overshot(late), "the full batch has no noise, yet the loss goes up and down"]
         return OSCILLATING, said, _SMALLER, None
     # At rest in noise the gradients of single steps correlate by -lr·λ/2; while they lead downhill they agree.
     at_rest = run.steps == 1 and late < 0
-    drop = third.mean() - fourth.mean()
+    seen = drop = third.mean() - fourth.mean()
+    if drop <= max(STILL_FALLS * fall, chance):
+        # Three or four rows one below the other may be chance, of batches whose gradients do not lead on.
+        drop = 0.0 if loss.size <= 4 and late <= _AGREE else surely_falls(loss)
     raised = _ended_above(run, last, chance) or fall < -max(chance, _FLAT * abs(first))
-    needed = _needed(loss)
+    needed = rows_needed(loss)
     arrived = needed is not None and needed <= loss.size
-    if not at_rest and not raised and not arrived and drop > max(_STILL_FALLS * fall, chance) and drop > 0:
+    if not at_rest and not raised and not arrived and drop > max(STILL_FALLS * fall, 0):
         said = [
-            f"the loss still falls: by {drop:.3g} between the third and the last quarter, {100 * drop / fall:.0f} % of "
-            f"its fall from {first:.4g} to {loss[-1]:.4g}"
+            f"the loss still falls: {'' if drop == seen else 'the curve closest to it '}by {drop:.3g} between the "
+            f"third and the last quarter, {100 * drop / fall:.0f} % of its fall from {first:.4g} to {loss[-1]:.4g}"
         ]
         if isinstance(run.optimizer, Momentum | Nesterov) and run.steps == 1 and cosine < _SWINGS:
             said.append(
@@ -176,7 +176,7 @@ def judge(run):
             said.append(f"successive gradients agree: their mean cosine is {cosine:.2f}")
         said.append(
             f"it would need about {needed:.0f} {unit}s in all, {needed - loss.size:.0f} more, to come within "
-            f"{100 * _LEFT:g} % of its fall"
+            f"{100 * LEFT:g} % of its fall"
             if needed is not None
             else f"no floor is in sight, so that the {unit}s that it would need cannot be told"
         )
@@ -198,8 +198,17 @@ def judge(run):
             f"way (mean cosine {late:.2f}): the steps have become too short",
         ]
         return TOO_SMALL, said, [*_LARGER, "a schedule that falls more slowly"], None
-    half = float(loss[-2 * q]) - loss[-1]
-    if fall <= 0 or half <= max(chance, _RESTS * abs(last)):
+    short = loss.size < SHORT
+    later = loss[-max(2 * q, loss.size // 2 + 1) :] if short else loss[-2 * q :]
+    half = float(later[0]) - loss[-1]
+    if short and not sees_norm and seen > STILL_FALLS * fall and (np.diff(later) < 0).all():
+        said = [
+            f"{_went(first, last, run)}, and fell in each of the last {later.size - 1}, by {half:.3g}: of so few "
+            f"{unit}s that may be chance"
+        ]
+        return UNCLEAR, said, [f"more {unit}s"], None
+    # In so few rows what chance does looks like a fall: rather the number than a word.
+    if half <= (STILL_FALLS * fall if short else max(chance, _RESTS * abs(last))) or fall <= 0:
         return JUST_RIGHT, [_went(first, last, run) + ", and is flat in the last half"], [], None
     return JUST_RIGHT, [_went(first, last, run) + f", {100 * half / fall:.2g} % of it in the last half"], [], None
 
@@ -305,57 +314,6 @@ def _added_by_noise(run):
     if kind is None or isinstance(kind, SGD | Momentum | Nesterov):
         return run.lr / (1 - getattr(kind, "beta", 0.0)) * norm**2 / 4
     return run.lr * math.sqrt(run.n_params) * norm / 4  # Σ|g_i| ≤ √d·|g|
-
-
-def _needed(loss):
-    """Rows until a thousandth of the fall is left, by the means of three equal parts of the last two thirds."""
-    w = 2 * loss.size // 9
-    if w == 0:
-        return None
-    a, b, c = (loss[loss.size - k * w : loss.size - (k - 1) * w or None].mean() for k in (3, 2, 1))
-    ratio = (b - c) / (a - b) if a > b else math.nan
-    if not 0 < ratio < 1 - _BENDS:
-        return None
-    k = -math.log(ratio) / w
-    tail = loss[-w:]  # its mean is L∞ + A·e^(-kt)·(1 + e^-k + ...)/w at its first row
-    weight = float(np.exp(-k * np.arange(w)).mean())
-    height = (b - c) / (weight * (1 / ratio - 1))
-    bottom = float(tail.mean()) - height * weight
-    left = height * math.exp(-k * (w - 1)) / (loss[0] - bottom)
-    return loss.size - 1 + max(0.0, math.log(left / _LEFT) / k) if left > 0 else None
-
-
-def _rises_steadily(loss):
-    """Whether a part of a record grows like an exponential: by nearly every step, or on a line of its logarithms."""
-    if np.mean(np.diff(loss) > 0) > 0.9:
-        return True
-    t, levels = np.arange(loss.size), np.log(np.maximum(loss, 1e-300))
-    return levels.std() > 0.5 and np.corrcoef(t, levels)[0, 1] > 0.9
-
-
-def _is_convex(loss):
-    """Whether a record falls at each step, and by less and less."""
-    falls = -np.diff(loss)
-    return bool((falls > 0).all() and (np.diff(falls) < 0).all())
-
-
-def _uncertainty(run, a, b):
-    """The standard error of the difference between the means of two parts, by the spread of four blocks of each.
-
-    Of short parts by the bends of the record, without its first quarter, where the fall itself bends; or, where
-    successive gradients agree, and lead on downhill, by third differences, which a smooth fall has hardly any of.
-    """
-    if a.size < 4:
-        if run.unit == "step" or run.steps == 1:  # whatever bends is the run's own
-            return 0.0
-        late = _mean(run.cosine[-2 * a.size :])
-        leads_on = _is_convex(run.loss) if math.isnan(late) else late > _AGREE
-        bends = np.diff(run.loss[run.loss.size // 4 :], 3 if leads_on else 2)
-        return math.sqrt(np.mean(bends**2) / (20 if leads_on else 6) * 2 / a.size) if bends.size else 0.0
-    blocks = [[block.mean() for block in np.array_split(part, 4)] for part in (a, b)]
-    slope = np.arange(4) - 1.5
-    spread = [np.var(v - np.mean(v) - slope * (slope @ v) / 5) * 4 / 2 for v in map(np.array, blocks)]
-    return math.sqrt(sum(spread) / 4)
 
 
 def _mean(values):

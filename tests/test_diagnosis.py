@@ -240,6 +240,13 @@ def test_features_that_saturate_the_neuron():
         (np.r_[np.linspace(1, 0.5, 20), np.linspace(0.5, 1.9, 20)], (DIVERGED,)),
         ([1, 2], (DIVERGED,)),
         ([1, 0.5, 0.25], (SMALL,)),
+        ([10, 9, 7], (SMALL,)),
+        ([10, 8, 6.5, 5], (SMALL,)),
+        ([1, 0.8, 0.65, 0.5, 0.41], (SMALL,)),
+        ([10, 8, 6.5, 5, 4.2, 3.3, 2.7], (SMALL,)),
+        ([0.69, 0.6, 0.55, 0.48, 0.45, 0.41, 0.39], (SMALL,)),
+        ([2.3, 1.9, 1.9, 1.7, 1.6], (VERDICTS[6],)),
+        ([1, 0.3, 0.1, 0.1, 0.1], (RIGHT,)),
     ],
 )
 def test_losses_alone(loss, verdicts):
@@ -260,6 +267,29 @@ def test_a_short_smooth_fall_is_still_a_fall(epochs):
     table = load_breast_cancer()
     X = standardize(table.X, find_scaling(table.X))
     assert diagnose(fit(Neuron(30), X, table.y, lr=0.002, epochs=epochs)).verdict == SMALL
+
+
+@pytest.mark.parametrize("epochs", [3, 4, 5, 6, 7, 8, 10, 12, 15])
+def test_short_records_of_losses_alone(epochs):
+    """That fall by 1 % a row or more with 1 % of noise; that are over with it; that never moved."""
+    found = {"slow": [], "fast": [], "none": []}
+    t = np.arange(epochs)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        noise = 1 + 0.01 * rng.normal(size=epochs)
+        slow = 0.2 + np.exp(-t / rng.uniform(epochs, 3 * epochs))
+        fast = 0.2 + np.exp(-t / rng.uniform(0.1, epochs / 16))
+        for name, loss in (("slow", slow * noise), ("fast", fast * noise), ("none", noise)):
+            found[name].append(diagnose({"loss": loss}))
+            half = loss[-(epochs // 2 + 1) :]
+            is_flat = name == "none" or half[0] - half[-1] <= 0.03 * np.ptp(loss)
+            assert is_flat or "flat in the" not in str(found[name][-1])
+    verdicts = {name: [report.verdict for report in reports] for name, reports in found.items()}
+    assert verdicts["slow"].count(SMALL) >= 57
+    assert set(verdicts["slow"]) <= {SMALL, VERDICTS[6]}
+    assert verdicts["fast"].count(RIGHT) >= 57
+    if epochs > 4:  # in which three rows or four are sorted by chance once in 6 or 24 times
+        assert verdicts["none"].count(SMALL) <= 3
 
 
 def test_a_rate_that_decayed_too_soon():
