@@ -97,9 +97,10 @@ def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
        chance (*just right* where momentum's steps swing to and fro, which die away at one pace at any such rate, and
        where it has arrived); or full batches' gradients still point one way and are as large as at first (the rate
        decayed too soon).
-       `needed` follows an exponential through the means of three equal parts. In less than 16 rows chance is told from a
-       fall by the curves a + b·r^t: a run still falls if each that has already flattened is rejected against the best
-       one (Student's t, 1 in 40). Where losses alone fell at each of the last few rows and that is not sure: *unclear*.
+       `needed` follows an exponential through the means of three equal parts. In less than 16 rows chance is told from
+       a fall by the curves a + b·r^t: a run still falls if each that has already flattened is rejected against the
+       best one (Student's t, 1 in 40). Where losses alone fell at each of the last few rows and that is not sure:
+       *unclear*.
     6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above a
        quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients, and
        on a path, the fluctuation of the loss has to tell.
