@@ -27,7 +27,7 @@ MESSAGES = (
     "converged: no component of the gradient is larger than gtol",
     "converged: the value changed by no more than ftol allows",
     "converged: the step was no longer than xtol allows",
-    "max_steps steps are done",
+    "reached max_steps",
     "the value, the gradient or the point is not finite",
     "the line search found no lower value",
     "stopped by the callback",

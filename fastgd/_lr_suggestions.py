@@ -133,6 +133,11 @@ def suggest(method, lrs, losses, beta, num_steps, status, optimizer, sampled=Tru
         return Suggestion(None, f"diverged at once: the loss grew from {limit:.3g} on; {smaller}")
     lrs, losses = lrs[stable], losses[stable]
     fall = _Fall(lrs, losses, beta, diverged, unit)
+    if not (sampled or fall.is_clear):
+        # Beyond the limit an objective with many minima wavers as batches do; what fell until then fell nonetheless.
+        n = 1 + int(np.argmax(np.diff(losses, append=np.inf) >= 0))
+        if n >= FEWEST:
+            fall = _Fall(lrs[:n], losses[:n], beta, True, unit)
     if not fall.is_clear:
         if diverged and lrs.size <= _AT_ONCE * num_steps:
             return Suggestion(None, f"diverged at once: no fall before the run was over at {lrs[-1]:.3g}; {smaller}")

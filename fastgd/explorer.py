@@ -241,7 +241,7 @@ class Exploration:
     @property
     def diverged(self):
         """Whether the run has left all bounds: no step follows."""
-        far = FAR * max(1.0, np.abs(self._start).max())
+        far = FAR * max(1.0, float(np.abs(self._start).max()))
         finite = math.isfinite(self.loss) and np.isfinite(self.grads).all()
         return not (finite and np.abs(self.x).max() <= far)
 

@@ -232,6 +232,13 @@ def test_a_function_of_plain_python_that_overflows_has_diverged():
     assert run.status == "diverged"
 
 
+@pytest.mark.parametrize("start", [1e300, -1e308])
+def test_a_start_as_large_as_numbers_get(start):
+    run = Exploration(start=start)
+    run.run()
+    assert run.status in ("downhill", "diverged")
+
+
 # --- settings
 
 

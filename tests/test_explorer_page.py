@@ -218,6 +218,12 @@ def same_text(here, there):
     return re.sub(number, "#", here) == re.sub(number, "#", there) and np.allclose(*numbers, rtol=0.006, atol=1e-9)
 
 
+def test_the_curvature_of_parameters_of_different_sizes(page):
+    run = Exploration(problems.Rastrigin(), start=[1e4, 0.1])
+    seen = page(run).evaluate("[s.lowest, s.curvature]")
+    np.testing.assert_allclose(seen, [run.lowest, run.curvature], rtol=1e-7)
+
+
 def test_the_worked_example(page):
     browser = page(Exploration(lr=0.1, start=4.0))
     assert text(browser, "equations") == "x_new = 4.00 - 0.1 (8.00) = 3.20"

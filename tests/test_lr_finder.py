@@ -579,6 +579,14 @@ def test_what_falls_without_a_floor(fun, optimizer, reason):
     assert suggestion.reason.startswith(reason)
 
 
+def test_a_fall_before_steps_that_leap_between_minima_is_a_fall():
+    found = fastgd.lr_find(fastgd.problems.Ackley(), [1.0, 2.0], optimizer=fastgd.Momentum())
+    falls = np.diff(found.losses) < 0
+    assert falls[:46].all()
+    assert not falls[46]
+    assert found.lrs[10] < found.suggestion().lr < found.lrs[46]
+
+
 def test_more_runs_are_advised_where_they_would_help():
     X, y = np.ones((300, 2)), np.random.default_rng(0).normal(size=300)
     neuron, options = fastgd.Neuron(2, "identity"), {"optimizer": fastgd.SGD(), "end": 1e-6}

@@ -190,7 +190,7 @@ def test_functions_that_numba_can_call():
         ({}, 0, "converged: no component of the gradient"),
         ({"ftol": 1e-3}, 1, "converged: the value"),
         ({"xtol": 1e-3}, 2, "converged: the step"),
-        ({"max_steps": 3}, 3, "max_steps steps are done .after 3 steps"),
+        ({"max_steps": 3}, 3, "reached max_steps .after 3 steps"),
         ({"max_steps": 0}, 3, "after 0 steps"),
     ],
 )
