@@ -34,7 +34,7 @@ class OneOf(tuple):
         raise ValueError(f"{owner}: {field} must be one of {names}, got {value!r}")
 
 
-def one_of(*names):
+def one_of(*names: str) -> OneOf:
     """Return what a field that holds one of these names is registered with.
 
     The named tuple holds the position of the name, an integer that compiled code compares with.

@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from typing import Any
 
 import numba
 from numba.core.dispatcher import CompilingCounter, Dispatcher
@@ -108,7 +109,7 @@ def typing_a_verb(callers):
         _RecursiveSinceAVerb.verbs -= 1
 
 
-def njit(function=None, *, cache=True, **options):
+def njit(function: Any = None, *, cache: bool = True, **options: Any) -> Any:
     """`numba.njit` with fastgd's cache key, for functions that call fastgd's verbs.
 
     A function cached by Numba's own decorator keeps the machine code of the rules and models it was compiled

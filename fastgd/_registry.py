@@ -7,7 +7,7 @@ inside `@njit`.
 
 import inspect
 import typing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
@@ -17,6 +17,7 @@ from fastgd import _jit
 from fastgd._class_names import plain_name, tell_apart
 from fastgd._constructors import Field, Thing, check_on_construction, construct_in_compiled_code
 from fastgd._reachable_code import kernels_of
+from fastgd._types import Function
 
 
 class OptimizerKernels(NamedTuple):
@@ -80,8 +81,16 @@ _registered: dict[typing.Any, NamedTuple] = {}
 
 
 def register_optimizer(
-    cls, init, update, eval_params=None, plain=None, elementwise=False, rests=False, check=None, **ranges
-):
+    cls: type,
+    init: Function,
+    update: Function,
+    eval_params: Function | None = None,
+    plain: Function | None = None,
+    elementwise: bool | Function = False,
+    rests: bool = False,
+    check: Function | None = None,
+    **ranges: Any,
+) -> None:
     """Make a NamedTuple an optimiser.
 
     Parameters
@@ -164,7 +173,13 @@ def keeps_average(kernels):
     return kernels.eval_params is not copy_params
 
 
-def register_schedule(cls, rate, ends_at=None, check=None, **ranges):
+def register_schedule(
+    cls: type,
+    rate: Function,
+    ends_at: Function | None = None,
+    check: Function | None = None,
+    **ranges: Any,
+) -> None:
     """Make a NamedTuple a learning-rate schedule.
 
     Parameters
@@ -209,22 +224,22 @@ def _duration(schedule):
 
 
 def register_model(
-    cls,
+    cls: type,
     *,
-    n_params,
-    init_params,
-    scratch,
-    add_loss_and_grad,
-    predict,
-    layout=None,
-    x_columns=None,
-    check=None,
-    descend_rows=None,
-    scratch_of_many=None,
-    add_losses_and_grads_of_many=None,
-    add_loss_and_grad_ahead=None,
-    **ranges,
-):
+    n_params: Function,
+    init_params: Function,
+    scratch: Function,
+    add_loss_and_grad: Function,
+    predict: Function,
+    layout: Function | None = None,
+    x_columns: Function | None = None,
+    check: Function | None = None,
+    descend_rows: Function | None = None,
+    scratch_of_many: Function | None = None,
+    add_losses_and_grads_of_many: Function | None = None,
+    add_loss_and_grad_ahead: Function | None = None,
+    **ranges: Any,
+) -> None:
     """Make a NamedTuple a model: a function of rows of data with a flat vector of parameters.
 
     Parameters
@@ -350,7 +365,7 @@ def _no_check(model, X=None, y=None):
     pass
 
 
-def register_objective(cls, value_and_grad, check=None, **ranges):
+def register_objective(cls: type, value_and_grad: Function, check: Function | None = None, **ranges: Any) -> None:
     """Make a NamedTuple an objective: a function of a vector, without data.
 
     Parameters
@@ -392,7 +407,9 @@ def register_objective(cls, value_and_grad, check=None, **ranges):
     _register(cls, kernels, ranges, check)
 
 
-def register_clipping(cls, clip, clips=True, check=None, **ranges):
+def register_clipping(
+    cls: type, clip: Function, clips: bool = True, check: Function | None = None, **ranges: Any
+) -> None:
     """Make a NamedTuple a clipping rule.
 
     Parameters

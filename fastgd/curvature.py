@@ -1,12 +1,14 @@
 """`sharpness`: the largest curvature at a point, and the largest rate at which plain descent is stable there."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._registry import ModelKernels, is_registered
+from fastgd._types import Function, Objective
 from fastgd.mean_loss import MeanLoss
 from fastgd.objectives import checked_args, prepare
 
@@ -55,8 +57,19 @@ class Sharpness(NamedTuple):
 
 
 def sharpness(
-    fun, at, X=None, y=None, *, args=(), jac=None, tol=1e-3, max_iterations=1000, probes=10, seed=0, compile=True
-):
+    fun: Objective,
+    at: ArrayLike,
+    X: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    *,
+    args: tuple[Any, ...] = (),
+    jac: Function | bool | str | None = None,
+    tol: float = 1e-3,
+    max_iterations: int = 1000,
+    probes: int = 10,
+    seed: int = 0,
+    compile: bool = True,
+) -> Sharpness:
     """Find the largest eigenvalue of the Hessian at a point, by power iteration on differences of gradients.
 
     H·v ≈ (g(x + hv) - g(x - hv)) / 2h, with h = 6·10⁻⁶·max(1, √(max |vᵢxᵢ|)), a step for the variables that it moves

@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 
@@ -37,7 +38,12 @@ class Derivation(NamedTuple):
         return _textbook(self)
 
 
-def derive(x=2.0, w=3.0, b=1.0, y_true=1.0):
+def derive(
+    x: ArrayLike = 2.0,
+    w: ArrayLike = 3.0,
+    b: float = 1.0,
+    y_true: float = 1.0,
+) -> Derivation:
     """Work out the gradients of one sigmoid neuron under squared error, step by step.
 
     Forward::

@@ -1,17 +1,22 @@
 """`diagnose`: what the record of a run says about its learning rate."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._judgement import TOO_SMALL, judge
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._run_record import record_of
 from fastgd._stability import rate_times_curvature
+from fastgd._types import Rule
 from fastgd.curvature import Sharpness
+from fastgd.minimization import MinimizeResult
 from fastgd.optimizers import SGD, Momentum, Nesterov
+from fastgd.results import FitResult
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,13 @@ class Diagnosis:
     __repr__ = __str__
 
 
-def diagnose(result, *, sharpness=None, lr=None, optimizer=None):
+def diagnose(
+    result: FitResult | MinimizeResult | Mapping[str, ArrayLike],
+    *,
+    sharpness: Sharpness | float | None = None,
+    lr: float | None = None,
+    optimizer: Rule | None = None,
+) -> Diagnosis:
     """Tell from the record of a run whether its learning rate was too small, just right or too large, and why.
 
     Parameters

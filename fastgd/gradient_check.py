@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._registry import ModelKernels, kernels_for
+from fastgd._types import Rule
 from fastgd.gradients import value_and_grad
 
 _EPSILON = np.finfo(np.float64).eps
@@ -37,7 +39,14 @@ class GradientCheck(NamedTuple):
         )
 
 
-def check_gradient(model, params, X, y, *, step=6e-6):
+def check_gradient(
+    model: Rule,
+    params: ArrayLike,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    step: float = 6e-6,
+) -> GradientCheck:
     """Compare a model's gradient with central differences of its mean loss.
 
     (L(p + h_i e_i) - L(p - h_i e_i)) / 2h_i is the mean of dL/dp_i between the two points, with h_i = step · max(1,

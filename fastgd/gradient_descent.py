@@ -1,6 +1,6 @@
 """`gradient_descent`: descent on a user's own objective, inside the user's own compiled code."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -27,6 +27,7 @@ from fastgd._descent_setup import MOST, checked_rules, no_box, starting_array
 from fastgd._dispatch import PASTED
 from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
+from fastgd._types import Objective, Rate, Rule
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import check_types, checked_args, prepare
@@ -51,7 +52,9 @@ class Descent(NamedTuple):
         return MESSAGES[self.status]
 
 
-def gradient_descent(fun, x0, optimizer, lr, max_steps, gtol, args=()):
+def gradient_descent(
+    fun: Objective, x0: np.ndarray, optimizer: Rule, lr: Rate, max_steps: int, gtol: float, args: tuple[Any, ...] = ()
+) -> Descent:
     """Minimise a function by gradient descent, inside a user's own compiled code with nothing of Python in its loop.
 
     Parameters

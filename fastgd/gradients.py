@@ -5,9 +5,12 @@ blocks: no digits are lost over millions of float32 rows, and the bits are the s
 threads that the blocks are dealt to.
 """
 
+from typing import Any
+
 import numpy as np
 from numba.core import types
 from numba.extending import overload
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._ahead import rows_ahead, rows_to_come
@@ -16,6 +19,7 @@ from fastgd._dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for
 from fastgd._rows import prefetch_rows
+from fastgd._types import Rule
 from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.verbs import add_loss_and_grad, make_scratch, n_params, takes_columns
 
@@ -132,7 +136,9 @@ def _value_and_grad(model, params, X, y, grads):
     return loss / n_rows
 
 
-def value_and_grad(model, params, X=None, y=None, grads=None):
+def value_and_grad(
+    model: Rule, params: np.ndarray, X: Any = None, y: ArrayLike | None = None, grads: Any = None
+) -> float:
     """Return a value, and write its gradient: of a model's mean loss over rows, or of an objective at a point.
 
     Two forms: ``value_and_grad(model, params, X, y, grads)`` and ``value_and_grad(objective, x, grads)``.

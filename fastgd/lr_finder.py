@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastgd import _check, _loop
 from fastgd._descent import NONFINITE
@@ -19,6 +20,7 @@ from fastgd._run import Run, flat
 from fastgd._setup import MOST, initial_params
 from fastgd._setup import prepare as prepare_training
 from fastgd._states import require_like
+from fastgd._types import Function, Objective, Rule
 from fastgd.objectives import checked_args
 from fastgd.objectives import prepare as prepare_objective
 from fastgd.optimizers import Adam
@@ -143,28 +145,28 @@ class _Rise(NamedTuple):
 
 
 def lr_find(
-    model,
-    X,
-    y=None,
+    model: Objective,
+    X: ArrayLike,
+    y: ArrayLike | None = None,
     *,
-    optimizer=Adam(),
-    start=1e-7,
-    end=10.0,
-    num_steps=100,
-    batch_size=64,
-    beta=0.98,
-    stop_factor=4.0,
-    order="shuffled",
-    seed=0,
-    clip=None,
-    sample_weight=None,
-    params=None,
-    state=None,
-    repeats=1,
-    args=(),
-    jac=None,
-    compile=True,
-):
+    optimizer: Rule = Adam(),
+    start: float = 1e-7,
+    end: float = 10.0,
+    num_steps: int = 100,
+    batch_size: int | None = 64,
+    beta: float = 0.98,
+    stop_factor: float = 4.0,
+    order: str = "shuffled",
+    seed: int = 0,
+    clip: Rule | None = None,
+    sample_weight: ArrayLike | None = None,
+    params: ArrayLike | None = None,
+    state: Any = None,
+    repeats: int = 1,
+    args: tuple[Any, ...] = (),
+    jac: Function | bool | str | None = None,
+    compile: bool = True,
+) -> LRFindResult:
     """Find a learning rate: let it rise exponentially over the steps of one short run, and see where the loss falls.
 
     The steps are those of `fit` on mini-batches, or of `minimize` on an objective. The loss l of each is smoothed and

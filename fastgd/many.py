@@ -3,11 +3,12 @@
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
 from numba.extending import overload
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._clock import Clock
@@ -34,6 +35,7 @@ from fastgd._interrupt import Interrupts
 from fastgd._jit import kernel
 from fastgd._progress import bar
 from fastgd._threads import run_all, usable
+from fastgd._types import Function, Objective, Rate, Rule
 from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import checked_args, prepare
@@ -205,23 +207,23 @@ def descend_many(until, objective, args, optimizer, lr, rules, box, X0, k, stop,
 
 
 def minimize_many(
-    fun,
-    X0,
+    fun: Objective,
+    X0: ArrayLike,
     *,
-    args=(),
-    threads=1,
-    optimizer=Adam(),
-    lr=1e-2,
-    max_steps=10_000,
-    gtol=1e-6,
-    ftol=0,
-    xtol=0,
-    jac=None,
-    bounds=None,
-    callback=None,
-    progress=False,
-    compile=True,
-):
+    args: tuple[Any, ...] = (),
+    threads: int = 1,
+    optimizer: Rule = Adam(),
+    lr: Rate = 1e-2,
+    max_steps: int = 10_000,
+    gtol: float = 1e-6,
+    ftol: float = 0,
+    xtol: float = 0,
+    jac: Function | bool | str | None = None,
+    bounds: Any = None,
+    callback: Function | None = None,
+    progress: bool = False,
+    compile: bool = True,
+) -> ManyResult:
     """Minimise one objective from many starts or with many data sets, each problem by itself, in compiled code.
 
     Parameters

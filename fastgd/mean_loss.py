@@ -1,6 +1,6 @@
 """A model's full batch as an objective."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class MeanLoss(NamedTuple):
     array([2., 1.])
     """
 
-    model: NamedTuple
+    model: Any
     X: np.ndarray
     y: np.ndarray
 

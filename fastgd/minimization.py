@@ -2,8 +2,10 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._descent import MESSAGES, NONFINITE, STEP
@@ -11,6 +13,7 @@ from fastgd._descent_run import DescentRun
 from fastgd._descent_setup import checked_box, checked_rules, starting_array
 from fastgd._interrupt import Interrupts
 from fastgd._progress import bar
+from fastgd._types import Function, Objective, Rate, Rule
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam
 
@@ -66,23 +69,23 @@ class MinimizeResult:
 
 
 def minimize(
-    fun,
-    x0,
+    fun: Objective,
+    x0: ArrayLike,
     *,
-    optimizer=Adam(),
-    lr=1e-2,
-    max_steps=10_000,
-    gtol=1e-6,
-    ftol=0,
-    xtol=0,
-    args=(),
-    jac=None,
-    bounds=None,
-    callback=None,
-    record=False,
-    progress=False,
-    compile=True,
-):
+    optimizer: Rule = Adam(),
+    lr: Rate = 1e-2,
+    max_steps: int = 10_000,
+    gtol: float = 1e-6,
+    ftol: float = 0,
+    xtol: float = 0,
+    args: tuple[Any, ...] = (),
+    jac: Function | bool | str | None = None,
+    bounds: Any = None,
+    callback: Function | None = None,
+    record: bool = False,
+    progress: bool = False,
+    compile: bool = True,
+) -> MinimizeResult:
     """Minimise a function of a vector by gradient descent, the whole run in compiled code.
 
     Parameters

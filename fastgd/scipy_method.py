@@ -5,11 +5,12 @@ import inspect
 from numba.extending import is_jitted
 
 from fastgd._descent_setup import checked_rules
+from fastgd._types import Function, Rate, Rule
 from fastgd.minimization import minimize
 from fastgd.optimizers import Adam
 
 
-def scipy_method(optimizer=Adam(), lr=1e-2):
+def scipy_method(optimizer: Rule = Adam(), lr: Rate = 1e-2) -> Function:
     """Return a method for ``scipy.optimize.minimize(fun, x0, jac=..., method=...)``.
 
     Compiled functions (`fun` and `jac` both) run in compiled code, others as the Python that they are. Without `jac`

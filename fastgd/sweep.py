@@ -4,11 +4,12 @@ import functools
 import itertools
 import math
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._interrupt import Interrupts
@@ -22,6 +23,7 @@ from fastgd._setup import MOST, checked_ends, initial_params, prepare
 from fastgd._simd import TILE
 from fastgd._states import field_names
 from fastgd._threads import run_all
+from fastgd._types import Rule
 from fastgd.batches import SEQUENTIAL
 from fastgd.optimizers import Adam
 from fastgd.verbs import init_state
@@ -125,30 +127,30 @@ class SweepResult:
 
 
 def sweep(
-    model,
-    X,
-    y,
+    model: Rule,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    lrs,
-    optimizer=Adam(),
-    grid=None,
-    seeds=None,
-    batch_size=64,
-    epochs=10,
-    order="shuffled",
-    seed=0,
-    clip=None,
-    on_nonfinite="stop",
-    sample_weight=None,
-    validation=None,
-    tol=None,
-    patience=5,
-    gtol=None,
-    max_seconds=None,
-    params=None,
-    progress=False,
-    threads=1,
-):
+    lrs: ArrayLike,
+    optimizer: Rule = Adam(),
+    grid: Mapping[str, Iterable[Any]] | None = None,
+    seeds: ArrayLike | None = None,
+    batch_size: int | None = 64,
+    epochs: int = 10,
+    order: str = "shuffled",
+    seed: int = 0,
+    clip: Rule | None = None,
+    on_nonfinite: str = "stop",
+    sample_weight: ArrayLike | None = None,
+    validation: float | tuple[ArrayLike, ...] | None = None,
+    tol: float | None = None,
+    patience: int = 5,
+    gtol: float | None = None,
+    max_seconds: float | None = None,
+    params: ArrayLike | None = None,
+    progress: bool = False,
+    threads: int = 1,
+) -> SweepResult:
     """Train a model with many learning rates at once, on one pass over the data.
 
     Each run has the result that `fit` gives with its rate, to rounding: the same initial parameters, the same rows in

@@ -6,6 +6,7 @@ import time
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastgd import _check, _loop
 from fastgd._interrupt import Interrupts
@@ -14,6 +15,7 @@ from fastgd._progress import bar
 from fastgd._registry import ScheduleKernels, kernels_for
 from fastgd._run import Checkpoint, Run, copies
 from fastgd._setup import checked_ends, prepare
+from fastgd._types import Function, Rate, Rule
 from fastgd.batches import ORDERS
 from fastgd.optimizers import Adam
 from fastgd.results import FitResult, Progress
@@ -21,30 +23,30 @@ from fastgd.schedules._nested import end_of
 
 
 def fit(
-    model,
-    X,
-    y,
+    model: Rule,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    optimizer=Adam(),
-    lr=1e-3,
-    batch_size=64,
-    epochs=10,
-    order="shuffled",
-    seed=0,
-    clip=None,
-    on_nonfinite="stop",
-    sample_weight=None,
-    validation=None,
-    tol=None,
-    patience=5,
-    gtol=None,
-    max_seconds=None,
-    params=None,
-    resume=None,
-    callback=None,
-    progress=False,
-    threads=1,
-):
+    optimizer: Rule = Adam(),
+    lr: Rate = 1e-3,
+    batch_size: int | None = 64,
+    epochs: int = 10,
+    order: str = "shuffled",
+    seed: int = 0,
+    clip: Rule | None = None,
+    on_nonfinite: str = "stop",
+    sample_weight: ArrayLike | None = None,
+    validation: float | tuple[ArrayLike, ...] | None = None,
+    tol: float | None = None,
+    patience: int = 5,
+    gtol: float | None = None,
+    max_seconds: float | None = None,
+    params: ArrayLike | None = None,
+    resume: FitResult | None = None,
+    callback: Function | None = None,
+    progress: bool = False,
+    threads: int = 1,
+) -> FitResult:
     """Train a model by mini-batch gradient descent, the whole run in compiled code.
 
     Minimises the mean loss over the rows of X (weighted by `sample_weight`), one step a mini-batch.

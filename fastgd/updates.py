@@ -21,6 +21,7 @@ from fastgd._registry import OptimizerKernels
 from fastgd._states import is_elementwise, require_fitting
 from fastgd._team import DISMISSED, FAILED, FINISHED, LEADS, NEXT, NONE_LEFT, PIECE, Team, team_of
 from fastgd._threads import usable
+from fastgd._types import Rule
 from fastgd._views import borrowed_slice, leaves
 
 _THREAD_BYTES = 1 << 20  # of parameters to a thread, at least
@@ -29,7 +30,14 @@ _RANGE = 1 << 10  # pieces begin at multiples of so many parameters: no cache li
 _PATIENCE = 1 << 16  # looks at the board before a helper goes home, some 100 µs
 
 
-def update(optimizer, lr, grads, state, params, threads=1):
+def update(
+    optimizer: Rule,
+    lr: float,
+    grads: np.ndarray,
+    state: Any,
+    params: np.ndarray,
+    threads: int = 1,
+) -> None:
     """Do one step of an optimiser: `state` and `params` are modified in place.
 
     Parameters

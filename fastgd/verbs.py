@@ -1,8 +1,11 @@
 """The verbs: what can be done with optimisers, schedules, models and objectives, in Python and in `@njit` code."""
 
+from typing import Any
+
 import numpy as np
 from numba.core import types
 from numba.extending import overload
+from numpy.typing import DTypeLike
 
 from fastgd import _check
 from fastgd._class_names import plain_name, with_classes_told_apart
@@ -17,10 +20,15 @@ from fastgd._registry import (
     kernels_for,
 )
 from fastgd._states import new_state, require_fitting
+from fastgd._types import Rate, Rule
 from fastgd._views import borrowed
 
 
-def init_params(model, seed=0, dtype=np.float32):
+def init_params(
+    model: Rule,
+    seed: int = 0,
+    dtype: DTypeLike = np.float32,
+) -> np.ndarray:
     """Return a new parameter vector for a model.
 
     Parameters
@@ -53,7 +61,10 @@ def init_params(model, seed=0, dtype=np.float32):
     return kernels.init_params(model, _check.integer("init_params", "seed", seed, least=0), np.dtype(dtype))
 
 
-def init_state(optimizer, params):
+def init_state(
+    optimizer: Rule,
+    params: np.ndarray,
+) -> Any:
     """Return an optimiser's state for a vector of parameters.
 
     Parameters
@@ -89,7 +100,12 @@ def _init_state(optimizer, params):
     return kernels_in_compiled_code("init_state", OptimizerKernels, optimizer).init
 
 
-def eval_params(optimizer, state, params, out):
+def eval_params(
+    optimizer: Rule,
+    state: Any,
+    params: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Write the point to evaluate at: the parameters, or the average that a method keeps.
 
     Parameters
@@ -139,7 +155,10 @@ def _eval_params(optimizer, state, params, out):
     return kernel
 
 
-def learning_rate(schedule, t):
+def learning_rate(
+    schedule: Rate,
+    t: float,
+) -> float:
     """Return the learning rate at time t.
 
     Parameters
@@ -183,7 +202,11 @@ def _learning_rate(schedule, t):
     return lambda schedule, t: kernel(schedule, float(t))
 
 
-def predict(model, params, X):
+def predict(
+    model: Rule,
+    params: np.ndarray,
+    X: np.ndarray,
+) -> np.ndarray:
     """Return a model's outputs for rows of data.
 
     Parameters
@@ -236,7 +259,9 @@ def _predict(model, params, X):
     return predict_checked
 
 
-def n_params(model):
+def n_params(
+    model: Rule,
+) -> int:
     """Return the length of a model's parameter vector.
 
     Parameters
@@ -263,7 +288,9 @@ def _n_params(model):
     return kernels_in_compiled_code("n_params", ModelKernels, model).n_params
 
 
-def layout(model):
+def layout(
+    model: Rule,
+) -> np.ndarray:
     """Return where the matrices of a model lie in its parameter vector.
 
     Parameters

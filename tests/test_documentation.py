@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 import subprocess
@@ -41,6 +42,13 @@ def test_what_is_public_is_documented(name):
     text = getattr(fastgd, name).__doc__ or ""
     made_by_others = name == "Diagnosis" or name.endswith("Result")  # whose examples show them
     assert "Attributes" in text if made_by_others else ">>>" in text, f"{name} has no example"
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if inspect.isfunction(getattr(fastgd, name))])
+def test_what_is_public_is_typed(name):
+    signature = inspect.signature(getattr(fastgd, name), follow_wrapped=False)
+    given = {**{each.name: each.annotation for each in signature.parameters.values()}, "": signature.return_annotation}
+    assert [argument for argument, annotation in given.items() if annotation is inspect.Signature.empty] == []
 
 
 def test_the_modules_that_are_imported_when_asked_for():

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba.extending import overload
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._compiled_checks import require_array, require_vector
@@ -86,7 +87,9 @@ register_clipping(
 )
 
 
-def clip_adaptively(clipping, params, grads, eps=1e-3, layout=()):
+def clip_adaptively(
+    clipping: float, params: np.ndarray, grads: np.ndarray, eps: float = 1e-3, layout: ArrayLike = ()
+) -> float:
     """Scale the units of a gradient in place to a share of their parameters' norms, where their own are larger.
 
     See `ClipAdaptively`. A gradient with a ratio that is not finite is left as it is, all its units, and the ratio

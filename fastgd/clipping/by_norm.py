@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba.extending import overload
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._compiled_checks import require_vector
@@ -91,7 +92,7 @@ register_clipping(
 )
 
 
-def clip_by_norm(max_norm, grads, norm=2.0, layout=()):
+def clip_by_norm(max_norm: float, grads: np.ndarray, norm: float = 2.0, layout: ArrayLike = ()) -> float:
     """Scale a gradient in place to the norm `max_norm`, where its own is larger.
 
     g ← g · max_norm / ‖g‖ if ‖g‖ > max_norm; see `ClipByNorm`. A gradient whose norm is not finite is left as it is,

@@ -47,7 +47,7 @@ def clip(rule, norm, params, grads):
 register_clipping(ClipByValue, clip, limit=_check.positive)
 
 
-def clip_by_value(limit, grads):
+def clip_by_value(limit: float, grads: np.ndarray) -> None:
     """Limit every component of a gradient to [-limit, limit], in place.
 
     Parameters

@@ -1,6 +1,6 @@
 """Adam with its moments kept in bfloat16."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,7 +104,7 @@ def update(optimizer, lr, grads, state, params):
     descend(optimizer, lr, grads, state, params, optimizer.weight_decay, 0.0)
 
 
-RANGES = {
+RANGES: dict[str, Any] = {
     "beta1": unit_interval,
     "beta2": unit_interval,
     "eps": positive,

@@ -1,7 +1,7 @@
 """Parameter groups: ranges of the vector, each with an optimiser, a rate and a decay of its own; and freezing one."""
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import overload
@@ -284,7 +284,7 @@ class _Groups:
         return tuple(value)
 
 
-_RANGE = {
+_RANGE: dict[str, Any] = {
     "start": natural,
     "stop": count,
     "inner": Held(OptimizerKernels),

@@ -58,7 +58,7 @@ class NeuronDisplay:
                 raise TypeError(f"{owner}: z is that of the derivation, {neuron.z:g}, got z={z!r}")
             self.activation, z = "sigmoid", neuron.z
         elif isinstance(neuron, Neuron):
-            self.activation = ACTIVATIONS[neuron.activation]
+            self.activation = ACTIVATIONS[int(neuron.activation)]
         elif isinstance(neuron, str):
             self.activation = ACTIVATIONS[_check.choice(owner, "neuron", neuron, ACTIVATIONS)]
         else:

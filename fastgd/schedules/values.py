@@ -3,16 +3,21 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastgd import _check
 from fastgd._jit import kernel
 from fastgd._registry import ScheduleKernels, kernels_for
+from fastgd._types import Rate
 from fastgd.verbs import learning_rate
 
 _AT_ONCE = 1 << 16  # steps whose rates are looked at in one go
 
 
-def schedule_values(schedule, ts):
+def schedule_values(
+    schedule: Rate,
+    ts: ArrayLike,
+) -> np.ndarray:
     """Return the learning rates at many times, for a plot.
 
     Parameters
