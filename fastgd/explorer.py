@@ -12,10 +12,11 @@ from fastgd._registry import ObjectiveKernels, OptimizerKernels, kernels_for
 from fastgd._written_updates import Step, fmt, written_update
 from fastgd.curvature import hessian
 from fastgd.objectives import checked_args, prepare
-from fastgd.optimizers import SGD, Adam
+from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
 from fastgd.updates import update
 from fastgd.verbs import init_state
 
+TEXTBOOK = SGD, Momentum, Nesterov, Adam  # the methods to choose from in the window and in the page
 FAR = 1e9  # times the start's size (at least 1): beyond it a run has diverged
 MOST_STEPS = 200  # of one `run`
 _SHARE = 0.2  # of 1 / curvature: the rate that is suggested

@@ -5,10 +5,8 @@ from importlib import resources
 from typing import Any
 
 from fastgd import _check, problems
-from fastgd.explorer import OBJECTIVES, Exploration
-from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
+from fastgd.explorer import OBJECTIVES, TEXTBOOK, Exploration
 
-_OPTIMIZERS = {SGD: "sgd", Momentum: "momentum", Nesterov: "nesterov", Adam: "adam"}
 _FORMULAS = {
     "bowl": ("f(x) = x²", "f(x) = x₁² + x₂²"),
     "ill-conditioned": ("f(x) = ½ {condition:g} x²", "f(x) = ½ (x₁² + {condition:g} x₂²)"),
@@ -62,8 +60,8 @@ def explorer_page(run=None, *, momentum=None):
     if type(run.objective) not in OBJECTIVES.values():
         names = ", ".join(OBJECTIVES)
         raise ValueError(f"{owner}: the objective must be one of {names}, got {type(run.objective).__name__}")
-    if type(run.optimizer) not in _OPTIMIZERS or not run.is_plain:
-        names = ", ".join(cls.__name__ for cls in _OPTIMIZERS)
+    if type(run.optimizer) not in TEXTBOOK or not run.is_plain:
+        names = ", ".join(cls.__name__ for cls in TEXTBOOK)
         raise ValueError(f"{owner}: the optimizer must be {names}, at most with another beta, got {run.optimizer}")
     if momentum is None:
         momentum = 0.9 if run.momentum is None else run.momentum
@@ -76,7 +74,7 @@ def explorer_page(run=None, *, momentum=None):
     config = {
         "objectives": objectives,
         "objective": chosen,
-        "optimizer": _OPTIMIZERS[type(run.optimizer)],
+        "optimizer": type(run.optimizer).__name__.lower(),
         "lr": run.lr,
         "start": run.start.tolist(),
         "momentum": _check.number(owner, "momentum", momentum, _check.unit_interval),

@@ -14,6 +14,7 @@ from command_line import assert_error, classes, prices, write_table
 
 import fastgd
 from fastgd.__main__ import main
+from fastgd.commands._setup import OPTIMIZERS
 from fastgd.tables import load_breast_cancer
 
 
@@ -143,6 +144,20 @@ def test_every_optimizer_learns_with_its_own_rate(run, optimizer, loss):
     assert float(report["held out"].partition("accuracy ")[2].partition(" %")[0]) >= 93
 
 
+@pytest.mark.parametrize("optimizer", ["AdamW", "lion"])
+def test_any_optimizer_learns_with_a_given_rate(run, optimizer):
+    code, out, _ = run("train", "--optimizer", optimizer, "--lr", "0.003")
+    assert code == 0
+    report = report_of(out)
+    assert report["optimizer"].lower().startswith(f"{optimizer.lower()}(")
+    assert float(report["held out"].partition("accuracy ")[2].partition(" %")[0]) >= 93
+
+
+def test_the_optimizers_are_those_of_the_package():
+    assert {"adam", "rprop", "lamb", "schedulefreeadamw"} <= set(OPTIMIZERS)
+    assert all(isinstance(fastgd.init_state(cls(), np.zeros(3, np.float32)), tuple) for cls in OPTIMIZERS.values())
+
+
 def test_the_loss_by_epoch_is_a_short_table(run):
     report = report_of(run("train", "--epochs", "30")[1])
     epochs, losses = report["loss"].splitlines()
@@ -263,6 +278,7 @@ def test_float32_stays_float32(run, tmp_path):
         (["--seed", str(1 << 63)], "argument --seed: must be below 2^63, got 9223372036854775808"),
         (["--test-share", "1"], "argument --test-share: must be a number in [0, 1), got 1"),
         (["--optimizer", "sgdd"], "argument --optimizer: invalid choice: 'sgdd'"),
+        (["--optimizer", "lion"], "--lr: lion has no default rate; fastgd lr-find suggests one"),
         (["--target", "price"], "--target price: the bundled table's target is diagnosis"),
         (["--activation", "tanh", "--loss", "binary_cross_entropy"], "sigmoid"),
         (["--save", "no/such/folder/model.npz"], "--save: there is no folder 'no/such/folder'"),

@@ -6,6 +6,7 @@ import numpy as np
 
 import fastgd
 from fastgd._check import unit_interval
+from fastgd._registry import OptimizerKernels, registered
 from fastgd.activations import ACTIVATIONS
 from fastgd.commands import _arguments
 from fastgd.losses import LOSSES
@@ -19,7 +20,9 @@ from fastgd.tables import (
     standardize,
 )
 
-OPTIMIZERS = {"adam": fastgd.Adam, "sgd": fastgd.SGD, "momentum": fastgd.Momentum, "nesterov": fastgd.Nesterov}
+OPTIMIZERS = {
+    name.lower(): cls for name, cls in sorted(registered(OptimizerKernels).items(), key=lambda item: item[0].lower())
+}
 
 
 class Setup(NamedTuple):
@@ -84,7 +87,14 @@ def add_step_arguments(parser):
     parser.add_argument(
         "--batch-size", type=_arguments.integer(1), default=32, metavar="N", help="rows a step (default: 32)"
     )
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(default: adam)")
+    parser.add_argument(
+        "--optimizer",
+        type=str.lower,
+        choices=OPTIMIZERS,
+        default="adam",
+        metavar="NAME",
+        help=f"{', '.join(OPTIMIZERS)}, each with its defaults (default: adam)",
+    )
     parser.add_argument(
         "--order", choices=("shuffled", "block-shuffled", "sequential"), default="shuffled", help="(default: shuffled)"
     )

@@ -5,9 +5,10 @@ import numpy as np
 from fastgd import explorer, problems
 from fastgd._check import positive, unit_interval
 from fastgd._written_updates import fmt_setting
-from fastgd.commands import _arguments, _pictures, _setup
+from fastgd.commands import _arguments, _pictures
 from fastgd.explorer_page import explorer_page
 
+_OPTIMIZERS = {cls.__name__.lower(): cls for cls in explorer.TEXTBOOK}
 _STEPS = 8  # of the table
 
 
@@ -16,7 +17,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--objective", default="bowl", metavar="NAME", help=f"{', '.join(explorer.OBJECTIVES)} (default: bowl)"
     )
-    parser.add_argument("--optimizer", choices=_setup.OPTIMIZERS, default="sgd", help="(default: sgd)")
+    parser.add_argument("--optimizer", choices=_OPTIMIZERS, default="sgd", help="(default: sgd)")
     parser.add_argument(
         "--lr",
         type=_arguments.number(positive),
@@ -50,7 +51,7 @@ def run(arguments):
     window = arguments.html is None and arguments.png is None
     if window:
         _check_display()
-    optimizer = explorer.with_momentum(_setup.OPTIMIZERS[arguments.optimizer](), arguments.momentum)
+    optimizer = explorer.with_momentum(_OPTIMIZERS[arguments.optimizer](), arguments.momentum)
     exploration = explorer.Exploration(objective, optimizer=optimizer, lr=arguments.lr, start=arguments.start)
     if arguments.html is not None:  # before anything is printed, to a pipe that may be closed
         page = explorer_page(exploration, momentum=arguments.momentum)

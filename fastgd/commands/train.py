@@ -25,7 +25,8 @@ def add_arguments(parser):
         "--lr",
         type=_arguments.number(nonnegative),
         metavar="LR",
-        help="learning rate (default: 0.01; 0.001 for momentum and nesterov)",
+        help="learning rate (default: 0.01 for adam and sgd, 0.001 for momentum and nesterov; for others it has to be "
+        "given, or found by fastgd lr-find)",
     )
     parser.add_argument(
         "--decay",
@@ -41,6 +42,8 @@ def run(arguments):
     """Train, report, save."""
     if arguments.save is not None:
         _arguments.check_writable("--save", arguments.save, inputs=filter(None, [arguments.data]))
+    if arguments.lr is None and arguments.optimizer not in _RATES:
+        raise ValueError(f"--lr: {arguments.optimizer} has no default rate; fastgd lr-find suggests one")
     setup = _setup.prepare(arguments)
     shift, unit = _setup.target_shift_and_unit(setup)
     optimizer = _setup.OPTIMIZERS[arguments.optimizer]()

@@ -10,13 +10,12 @@ import numpy as np
 
 from fastgd import _check, problems
 from fastgd._written_updates import fmt, fmt_setting
-from fastgd.explorer import MOST_STEPS, Exploration, with_momentum
-from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
+from fastgd.explorer import MOST_STEPS, TEXTBOOK, Exploration, with_momentum
+from fastgd.optimizers import SGD
 from fastgd.plots import _style
 from fastgd.plots._landscape import Landscape
 from fastgd.plots.paths import checked_bounds
 
-OPTIMIZERS = {"SGD": SGD, "Momentum": Momentum, "Nesterov": Nesterov, "Adam": Adam}
 _SHOWN = 2000  # points of a path that are drawn
 _ZONES = {"slow": _style.SKY, "optimal": _style.GREEN, "oscillating": _style.ORANGE, "explosive": _style.VERMILION}
 _MOMENTUM = 0.9  # where the slider begins under an optimiser that has none
@@ -89,9 +88,8 @@ class Explorer:
         n = self.exploration.x.size
         self._landscape = Landscape(owner, objective, self.exploration.x.copy(), **how)
         self._view = view_of(self.exploration) if bounds is None else checked_bounds(owner, bounds, n)
-        kind = type(optimizer).__name__
-        self._choices = {kind: optimizer, **{name: cls() for name, cls in OPTIMIZERS.items() if name != kind}}
-        self._choices = {name: self._choices[name] for name in sorted(self._choices, key=_place)}
+        kinds = TEXTBOOK if type(optimizer) in TEXTBOOK else (*TEXTBOOK, type(optimizer))
+        self._choices = {kind.__name__: optimizer if kind is type(optimizer) else kind() for kind in kinds}
         self.figure_: Any = None
 
     def plot(self, figure=None):
@@ -319,10 +317,6 @@ def view_of(run):
         high = 1.25 * max(1.0, np.abs(start).max())
         low = -high
     return np.array([[min(low, 1.1 * x), max(high, 1.1 * x)] for x in start])
-
-
-def _place(name):
-    return list(OPTIMIZERS).index(name) if name in OPTIMIZERS else len(OPTIMIZERS)
 
 
 def _wrapped(text, width=50):
