@@ -7,8 +7,8 @@ from typing import Any
 import numba
 from numba.core.dispatcher import CompilingCounter, Dispatcher
 
-from fastgd import _compiler
-from fastgd._disk_cache import DiskCache
+from fastgd._compile import compiler
+from fastgd._compile.disk_cache import DiskCache
 
 # Compiled functions keep NaN and infinity visible: `nnan`, `ninf` and `afn` are never among the flags.
 # Element-wise code takes no `reassoc`: it would fold away the range reduction in `exp` (2.7 became 5.3 ULP).
@@ -49,7 +49,7 @@ def kernel(function=None, *, reassoc=False, inline=False, merge=False):
             forceinline=inline,
             inline="always" if merge else "never",
             no_cfunc_wrapper=True,
-            pipeline_class=_compiler.HouseCompiler,
+            pipeline_class=compiler.HouseCompiler,
             cache=not merge,
         )
         if isinstance(compiled, Dispatcher):

@@ -9,9 +9,9 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
 from fastgd import _check
-from fastgd._dispatch import PASTED
+from fastgd._arrays.views import without_owner
+from fastgd._calls.dispatch import PASTED
 from fastgd._jit import kernel
-from fastgd._views import without_owner
 
 
 def parts_of(layout, params):

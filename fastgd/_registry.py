@@ -15,8 +15,8 @@ from numba.extending import is_jitted
 
 from fastgd import _jit
 from fastgd._class_names import plain_name, tell_apart
-from fastgd._constructors import Field, Thing, check_on_construction, construct_in_compiled_code
-from fastgd._reachable_code import kernels_of
+from fastgd._compile.constructors import Field, Thing, check_on_construction, construct_in_compiled_code
+from fastgd._compile.reachable_code import kernels_of
 from fastgd._types import Function
 
 

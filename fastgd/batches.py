@@ -6,7 +6,7 @@ An epoch's order follows from the seed and the number of the epoch alone, so tha
 import numpy as np
 
 from fastgd._jit import kernel
-from fastgd._random import GOLDEN, mix
+from fastgd._numbers.random import GOLDEN, mix
 
 ORDERS = ("shuffled", "block-shuffled", "sequential")
 SHUFFLED, BLOCK_SHUFFLED, SEQUENTIAL = range(len(ORDERS))

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import _check
-from fastgd._judgement import TOO_SMALL, judge
+from fastgd._rates.judgement import TOO_SMALL, judge
+from fastgd._rates.run_record import record_of
+from fastgd._rates.stability import rate_times_curvature
 from fastgd._registry import OptimizerKernels, kernels_for
-from fastgd._run_record import record_of
-from fastgd._stability import rate_times_curvature
 from fastgd._types import Rule
 from fastgd.curvature import Sharpness
 from fastgd.minimization import MinimizeResult

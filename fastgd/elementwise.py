@@ -28,8 +28,8 @@ from numba.core.errors import TypingError
 from numba.extending import overload
 
 from fastgd import _check
-from fastgd._arithmetic import bits, constants, polynomial, power_of_two
 from fastgd._jit import kernel
+from fastgd._numbers.arithmetic import bits, constants, polynomial, power_of_two
 from fastgd._types import Function
 
 # `max(x, limit)` keeps a NaN that comes first, and is one instruction. Two conditional expressions, one after the

@@ -7,9 +7,9 @@ import re
 import numpy as np
 
 from fastgd import _check, problems
-from fastgd._rate_scale import AT_REST, rate_scale
+from fastgd._rates.rate_scale import AT_REST, rate_scale
+from fastgd._rates.written_updates import Step, fmt, written_update
 from fastgd._registry import ObjectiveKernels, OptimizerKernels, kernels_for
-from fastgd._written_updates import Step, fmt, written_update
 from fastgd.curvature import hessian
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import SGD, Adam, Momentum, Nesterov

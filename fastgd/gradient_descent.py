@@ -8,7 +8,9 @@ from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
-from fastgd._descent import (
+from fastgd._arrays.views import borrowed
+from fastgd._calls.dispatch import PASTED
+from fastgd._descent.loop import (
     MESSAGES,
     RUNNING,
     STEP,
@@ -22,13 +24,11 @@ from fastgd._descent import (
     look_at_average,
     search_until,
 )
-from fastgd._descent_run import DescentRun
-from fastgd._descent_setup import MOST, checked_rules, no_box, starting_array
-from fastgd._dispatch import PASTED
-from fastgd._interrupt import Interrupts
+from fastgd._descent.run import DescentRun
+from fastgd._descent.setup import MOST, checked_rules, no_box, starting_array
 from fastgd._jit import kernel
+from fastgd._runtime.interrupt import Interrupts
 from fastgd._types import Objective, Rate, Rule
-from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import check_types, checked_args, prepare
 from fastgd.schedules import ReduceOnPlateau

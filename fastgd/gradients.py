@@ -13,14 +13,14 @@ from numba.extending import overload
 from numpy.typing import ArrayLike
 
 from fastgd import _check
-from fastgd._ahead import rows_ahead, rows_to_come
-from fastgd._compiled_checks import require_array, require_vector
-from fastgd._dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
+from fastgd._arrays.ahead import rows_ahead, rows_to_come
+from fastgd._arrays.rows import prefetch_rows
+from fastgd._arrays.views import borrowed, borrowed_slice, repeated
+from fastgd._calls.compiled_checks import require_array, require_vector
+from fastgd._calls.dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, ObjectiveKernels, kernels_for
-from fastgd._rows import prefetch_rows
 from fastgd._types import Rule
-from fastgd._views import borrowed, borrowed_slice, repeated
 from fastgd.verbs import add_loss_and_grad, make_scratch, n_params, takes_columns
 
 _MOST_ROWS = 2048  # float32 sums of so many terms keep six digits

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import _check, _loop
-from fastgd._descent import NONFINITE
-from fastgd._descent_run import DescentRun
-from fastgd._descent_setup import checked_rules, no_box, starting_array
-from fastgd._interrupt import Interrupts
-from fastgd._lr_suggestions import FEWEST, METHODS, smooth, suggest
-from fastgd._pace import seconds_at_once
+from fastgd import _check
+from fastgd._calls.states import require_like
+from fastgd._descent.loop import NONFINITE
+from fastgd._descent.run import DescentRun
+from fastgd._descent.setup import checked_rules, no_box, starting_array
+from fastgd._rates.lr_suggestions import FEWEST, METHODS, smooth, suggest
 from fastgd._registry import ModelKernels, ObjectiveKernels, is_registered, kernels_for
-from fastgd._run import Run, flat
-from fastgd._setup import MOST, initial_params
-from fastgd._setup import prepare as prepare_training
-from fastgd._states import require_like
+from fastgd._runtime.interrupt import Interrupts
+from fastgd._runtime.pace import seconds_at_once
+from fastgd._training import loop
+from fastgd._training.run import Run, flat
+from fastgd._training.setup import MOST, initial_params
+from fastgd._training.setup import prepare as prepare_training
 from fastgd._types import Function, Objective, Rule
 from fastgd.objectives import checked_args
 from fastgd.objectives import prepare as prepare_objective
@@ -311,7 +312,7 @@ def _train(run, rise, interrupts):
     while record.status == "interrupted" and not interrupts.requested:
         outcome = run.advance(seconds_at_once(), MOST)
         status = "completed" if run.step == rise.lrs.size else "interrupted"
-        record = rise.record(run.losses, status if outcome == _loop.RUNNING else "nonfinite")
+        record = rise.record(run.losses, status if outcome == loop.RUNNING else "nonfinite")
     return record
 
 

@@ -11,8 +11,9 @@ from numba.extending import overload
 from numpy.typing import ArrayLike
 
 from fastgd import _check
-from fastgd._clock import Clock
-from fastgd._descent import (
+from fastgd._arrays.views import borrowed
+from fastgd._calls.dispatch import PASTED
+from fastgd._descent.loop import (
     INTERRUPTED,
     MESSAGES,
     RAISED,
@@ -28,15 +29,14 @@ from fastgd._descent import (
     project,
     search_until,
 )
-from fastgd._descent_run import UNCLOCKED, DescentRun, weigh_kept_average
-from fastgd._descent_setup import MOST, checked_box, checked_rules, starting_array
-from fastgd._dispatch import PASTED
-from fastgd._interrupt import Interrupts
+from fastgd._descent.run import UNCLOCKED, DescentRun, weigh_kept_average
+from fastgd._descent.setup import MOST, checked_box, checked_rules, starting_array
 from fastgd._jit import kernel
-from fastgd._progress import bar
-from fastgd._threads import run_all, usable
+from fastgd._runtime.clock import Clock
+from fastgd._runtime.interrupt import Interrupts
+from fastgd._runtime.progress import bar
+from fastgd._runtime.threads import run_all, usable
 from fastgd._types import Function, Objective, Rate, Rule
-from fastgd._views import borrowed
 from fastgd.line_search import Armijo
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam

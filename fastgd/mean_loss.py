@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgd import _check
-from fastgd._finite import require_finite
+from fastgd._arrays.finite import require_finite
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, kernels_for, register_objective
 from fastgd.gradients import value_and_grad

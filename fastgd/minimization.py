@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import _check
-from fastgd._descent import MESSAGES, NONFINITE, STEP
-from fastgd._descent_run import DescentRun
-from fastgd._descent_setup import checked_box, checked_rules, starting_array
-from fastgd._interrupt import Interrupts
-from fastgd._progress import bar
+from fastgd._descent.loop import MESSAGES, NONFINITE, STEP
+from fastgd._descent.run import DescentRun
+from fastgd._descent.setup import checked_box, checked_rules, starting_array
+from fastgd._runtime.interrupt import Interrupts
+from fastgd._runtime.progress import bar
 from fastgd._types import Function, Objective, Rate, Rule
 from fastgd.objectives import checked_args, prepare
 from fastgd.optimizers import Adam

@@ -9,9 +9,9 @@ from numba.core import types
 from numba.core.errors import NumbaError, TypingError
 from numba.core.typing.typeof import typeof
 
-from fastgd._dispatch import kernels_in_compiled_code
-from fastgd._objective_forms import DIFFERENCES, FORMS, compiled_function, form_of, require_compilable
-from fastgd._objective_trial import ObjectiveRaisedError, holds_number, kind_of, try_once
+from fastgd._calls.dispatch import kernels_in_compiled_code
+from fastgd._descent.objective_forms import DIFFERENCES, FORMS, compiled_function, form_of, require_compilable
+from fastgd._descent.objective_trial import ObjectiveRaisedError, holds_number, kind_of, try_once
 from fastgd._registry import ObjectiveKernels, kernels_for
 from fastgd.mean_loss import MeanLoss, require_parameters
 

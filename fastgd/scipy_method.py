@@ -4,7 +4,7 @@ import inspect
 
 from numba.extending import is_jitted
 
-from fastgd._descent_setup import checked_rules
+from fastgd._descent.setup import checked_rules
 from fastgd._types import Function, Rate, Rule
 from fastgd.minimization import minimize
 from fastgd.optimizers import Adam

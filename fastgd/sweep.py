@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import _check
-from fastgd._interrupt import Interrupts
-from fastgd._loop import CONVERGED, HISTORY, RUNNING
-from fastgd._many_runs import ManyRuns
-from fastgd._pace import seconds_at_once
-from fastgd._progress import bar
+from fastgd._calls.states import field_names
 from fastgd._registry import OptimizerKernels, kernels_for
-from fastgd._run import flat
-from fastgd._setup import MOST, checked_ends, initial_params, prepare
+from fastgd._runtime.interrupt import Interrupts
+from fastgd._runtime.pace import seconds_at_once
+from fastgd._runtime.progress import bar
+from fastgd._runtime.threads import run_all
 from fastgd._simd import TILE
-from fastgd._states import field_names
-from fastgd._threads import run_all
+from fastgd._training.loop import CONVERGED, HISTORY, RUNNING
+from fastgd._training.many_runs import ManyRuns
+from fastgd._training.run import flat
+from fastgd._training.setup import MOST, checked_ends, initial_params, prepare
 from fastgd._types import Rule
 from fastgd.batches import SEQUENTIAL
 from fastgd.optimizers import Adam

@@ -11,18 +11,18 @@ from numba.core.typing.typeof import typeof
 from numba.extending import intrinsic
 
 from fastgd import _check
+from fastgd._arrays.pieces import copy_uncut, count_one, piece_of, share, shared
+from fastgd._arrays.views import borrowed_slice, leaves
+from fastgd._calls.compiled_checks import require_array, require_state, require_vector
+from fastgd._calls.dispatch import in_compiled_code, kernels_in_compiled_code
+from fastgd._calls.states import is_elementwise, require_fitting
 from fastgd._check import is_masked
-from fastgd._compiled_checks import require_array, require_state, require_vector
-from fastgd._dispatch import in_compiled_code, kernels_in_compiled_code
+from fastgd._compile.reachable_code import described
 from fastgd._jit import kernel
-from fastgd._pieces import copy_uncut, count_one, piece_of, share, shared
-from fastgd._reachable_code import described
 from fastgd._registry import OptimizerKernels
-from fastgd._states import is_elementwise, require_fitting
-from fastgd._team import DISMISSED, FAILED, FINISHED, LEADS, NEXT, NONE_LEFT, PIECE, Team, team_of
-from fastgd._threads import usable
+from fastgd._runtime.team import DISMISSED, FAILED, FINISHED, LEADS, NEXT, NONE_LEFT, PIECE, Team, team_of
+from fastgd._runtime.threads import usable
 from fastgd._types import Rule
-from fastgd._views import borrowed_slice, leaves
 
 _THREAD_BYTES = 1 << 20  # of parameters to a thread, at least
 _PIECE_BYTES = 1 << 16  # of parameters in what a thread takes at a time
@@ -216,7 +216,7 @@ def find_misfit(optimizer, lr, grads, state, params, known):
 
 @kernel
 def take_part(optimizer, lrs, grads, state, params, known, after, board, own, role):
-    """Update pieces of a vector that threads share (see `_team`), and return what is wrong or unknown, if anything is.
+    """Update pieces of a vector that threads share (see `_runtime.team`), and return what is wrong or unknown, if any.
 
     state : what all read; own : this thread's arrays in the place of those that are not cut; after : what becomes of
     these, written by whoever has the first piece.

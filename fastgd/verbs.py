@@ -8,9 +8,11 @@ from numba.extending import overload
 from numpy.typing import DTypeLike
 
 from fastgd import _check
+from fastgd._arrays.views import borrowed
+from fastgd._calls.compiled_checks import require_array, require_state, require_vector
+from fastgd._calls.dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
+from fastgd._calls.states import new_state, require_fitting
 from fastgd._class_names import plain_name, with_classes_told_apart
-from fastgd._compiled_checks import require_array, require_state, require_vector
-from fastgd._dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
 from fastgd._registry import (
     ClippingKernels,
     ModelKernels,
@@ -19,9 +21,7 @@ from fastgd._registry import (
     copy_params,
     kernels_for,
 )
-from fastgd._states import new_state, require_fitting
 from fastgd._types import Rate, Rule
-from fastgd._views import borrowed
 
 
 def init_params(

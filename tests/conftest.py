@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 
 import fastgd
-from fastgd import _descent_run, _pace, _run, _setup, many
+from fastgd import many
 from fastgd.__main__ import main
-from fastgd._clock import Clock
+from fastgd._descent import run as _descent_run
+from fastgd._runtime import pace as _pace
+from fastgd._runtime.clock import Clock
+from fastgd._training import run as _run
+from fastgd._training import setup as _setup
 
 PACKAGE = Path(fastgd.__file__).parent
 TESTS = Path(__file__).parent

@@ -3,8 +3,8 @@
 import numpy as np
 import reference
 
-from fastgd import _setup
-from fastgd._run import flat
+from fastgd._training import setup as _setup
+from fastgd._training.run import flat
 from fastgd.batches import ORDERS, fill_order
 
 NO_ROWS = np.empty(0, np.uint32)

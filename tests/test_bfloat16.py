@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import AdamBF16, AdamWBF16, LionBF16, _bfloat16, init_state, update
+from fastgd import AdamBF16, AdamWBF16, LionBF16, init_state, update
+from fastgd._numbers import bfloat16 as _bfloat16
 
 OPTIMIZERS = [AdamBF16(), AdamWBF16(weight_decay=0.1), LionBF16(weight_decay=0.1)]
 by_name = {"ids": lambda optimizer: type(optimizer).__name__}

@@ -11,8 +11,8 @@ import pytest
 from conftest import PACKAGE
 
 import fastgd
-from fastgd import _disk_cache
-from fastgd._reachable_code import reachable_code_digest
+from fastgd._compile import disk_cache as _disk_cache
+from fastgd._compile.reachable_code import reachable_code_digest
 
 RULES = """
 from typing import NamedTuple
@@ -264,7 +264,8 @@ def test_the_key_covers_an_overload_s_helpers_in_other_files(digest):
 def test_the_key_covers_a_method_that_compiled_code_gives_a_type(tmp_path, python, kind):
     call = "x.twice()" if kind == "method" else "x.twice"
     (tmp_path / "show.py").write_text(
-        "import edited; from fastgd import _reachable_code; print(_reachable_code.reachable_code_digest(edited.f))"
+        "import edited; from fastgd._compile.reachable_code import reachable_code_digest as digest\n"
+        "print(digest(edited.f))"
     )
     shown = []
     for body in ("2 * x", "2 * x", "3 * x"):
@@ -282,7 +283,10 @@ def test_remarks_and_names_elsewhere_are_no_part_of_the_key(digest):
 
 
 def test_the_key_is_the_same_in_every_process(python):
-    code = "from fastgd import _loop, _reachable_code; print(_reachable_code.reachable_code_digest(_loop.train))"
+    code = (
+        "from fastgd._compile.reachable_code import reachable_code_digest as digest; "
+        "from fastgd._training.loop import train; print(digest(train))"
+    )
     assert len({python("-c", code).stdout for _ in range(3)}) == 1  # Python's hash seeds differ
 
 
@@ -457,7 +461,7 @@ OWN_TYPES = """
 from typing import NamedTuple
 import numpy as np
 import fastgd
-from fastgd._loop import train
+from fastgd._training.loop import train
 
 class Rule(NamedTuple):
     scale: float = 1.0

@@ -7,7 +7,7 @@ import pytest
 
 import fastgd
 from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, diagnose, fit, minimize, sweep
-from fastgd._judgement import VERDICTS
+from fastgd._rates.judgement import VERDICTS
 from fastgd.problems import Bowl, IllConditioned
 from fastgd.tables import find_scaling, load_breast_cancer, standardize
 

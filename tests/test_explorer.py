@@ -19,7 +19,7 @@ from pictures import misplaced
 
 import fastgd
 from fastgd import SGD, Adam, Momentum, Nesterov, RMSProp, problems
-from fastgd._written_updates import fmt, fmt_setting
+from fastgd._rates.written_updates import fmt, fmt_setting
 from fastgd.explorer import OBJECTIVES, Exploration
 from fastgd.plots import Explorer
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import _run
+from fastgd._training import run as _run
 from fastgd.batches import ORDERS
 
 OPTIMIZERS = [fastgd.SGD(), fastgd.Momentum(), fastgd.Nesterov(), fastgd.Adam()]

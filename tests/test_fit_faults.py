@@ -14,7 +14,9 @@ import pytest
 from fit_runs import assert_same_bits, labelled
 
 import fastgd
-from fastgd import _finite, _run, _setup
+from fastgd._arrays import finite as _finite
+from fastgd._training import run as _run
+from fastgd._training import setup as _setup
 
 SGD = fastgd.SGD()
 
@@ -247,7 +249,7 @@ def test_a_run_in_the_callback_of_another_is_interrupted_with_it():
 def test_second_press_long_after_the_first(monkeypatch):
     X, y = labelled(100, 3)
     times = iter([10.0, 11.5])
-    monkeypatch.setattr("fastgd._interrupt.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("fastgd._runtime.interrupt.time.monotonic", lambda: next(times))
 
     def callback(progress):
         signal.raise_signal(signal.SIGINT)
@@ -447,7 +449,7 @@ PROCESSES = """
 import multiprocessing, os, sys, threading
 import numpy as np
 import fastgd
-from fastgd import _run
+from fastgd._training import run as _run
 
 os.cpu_count = lambda: 2
 _run._THREAD_WORK = 1

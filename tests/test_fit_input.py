@@ -319,7 +319,7 @@ def nothing_runs(monkeypatch):
     def run(*arguments):
         raise AssertionError("a run was begun")
 
-    monkeypatch.setattr("fastgd._run.Run.advance", run)
+    monkeypatch.setattr("fastgd._training.run.Run.advance", run)
 
 
 @pytest.mark.parametrize(("arguments", "error", "message"), DATA)

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import _pace, _run, _threads
+from fastgd._runtime import pace as _pace
+from fastgd._runtime import threads as _threads
+from fastgd._training import run as _run
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from user_rules import Averaged
 
 import fastgd
 from fastgd import SGD, Adam, minimize
-from fastgd._reachable_code import importable
+from fastgd._compile.reachable_code import importable
 from fastgd.gradient_descent import Descent
 from fastgd.problems import Bowl, Rosenbrock
 

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import _lr_suggestions, _pace, _run
-from fastgd._lr_suggestions import METHODS, longest_decrease, suggest
+from fastgd._rates import lr_suggestions as _lr_suggestions
+from fastgd._rates.lr_suggestions import METHODS, longest_decrease, suggest
+from fastgd._runtime import pace as _pace
+from fastgd._training import run as _run
 from fastgd.problems import Beale, Booth, Himmelblau, IllConditioned, Rosenbrock, StyblinskiTang
 
 N_FEATURES = 6

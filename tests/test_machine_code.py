@@ -15,10 +15,12 @@ from numba.extending import is_jitted
 from user_rules import PlainSGD
 
 import fastgd
-from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, _finite, _loop, gradients, init_state
-from fastgd._compiler import HouseCompiler
+from fastgd import SGD, Adam, ClipByNorm, Momentum, Nesterov, Neuron, gradients, init_state
+from fastgd._arrays import finite as _finite
+from fastgd._compile.compiler import HouseCompiler
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._simd import machine_vectors
+from fastgd._training import loop as _loop
 from fastgd.clipping import adaptive, by_norm
 from fastgd.clipping.norms import norm
 
@@ -212,7 +214,11 @@ def kernels_of_the_package():
 
 def test_flags_that_leave_nan_and_infinity_visible():
     kernels = dict(kernels_of_the_package())
-    assert {"fastgd._loop.train", "fastgd.optimizers.adam.update", "fastgd.elementwise._reduce"} <= kernels.keys()
+    assert {
+        "fastgd._training.loop.train",
+        "fastgd.optimizers.adam.update",
+        "fastgd.elementwise._reduce",
+    } <= kernels.keys()
     for name, options in kernels.items():
         assert options["fastmath"] <= {"reassoc", "contract", "arcp", "nsz"}, name
         assert options["nogil"], name

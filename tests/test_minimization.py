@@ -12,7 +12,8 @@ from python_objectives import CENTRE, banana, banana_gradient, in_python, parabo
 from user_minimization import ellipse
 
 import fastgd
-from fastgd import SGD, Adam, Armijo, _descent_run, minimize
+from fastgd import SGD, Adam, Armijo, minimize
+from fastgd._descent import run as _descent_run
 from fastgd.objectives import prepare
 from fastgd.problems import Booth, Bowl, LogisticRegression, Rosenbrock, Saddle, facts
 

@@ -9,7 +9,8 @@ from python_objectives import in_python, parabola
 from user_minimization import slower_and_slower
 
 import fastgd
-from fastgd import SGD, _descent_run, minimize
+from fastgd import SGD, minimize
+from fastgd._descent import run as _descent_run
 from fastgd.problems import Bowl, Rosenbrock
 
 

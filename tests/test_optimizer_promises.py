@@ -12,9 +12,9 @@ from optimizer_table import EVERY, REGISTERED, average_of, gradient, named_array
 
 import fastgd
 from fastgd import init_state, update
-from fastgd._compiled_checks import arrays_as_long
+from fastgd._calls.compiled_checks import arrays_as_long
+from fastgd._calls.states import is_elementwise
 from fastgd._registry import OptimizerKernels, kernels_for
-from fastgd._states import is_elementwise
 
 DTYPES = [np.float32, np.float64]
 by_repr = {"ids": repr}

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import CosineAnnealing, ReduceOnPlateau, StepDecay, Warmup, _pace, _run, schedule_values
+from fastgd import CosineAnnealing, ReduceOnPlateau, StepDecay, Warmup, schedule_values
+from fastgd._runtime import pace as _pace
+from fastgd._training import run as _run
 
 
 def table(n=60, d=3, seed=0):

@@ -4,8 +4,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from fastgd._quick_sigmoid import quick_sigmoid
 from fastgd.elementwise import sigmoid
+from fastgd.models._quick_sigmoid import quick_sigmoid
 
 over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

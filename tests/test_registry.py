@@ -170,7 +170,7 @@ import json
 import numpy as np
 import fastgd
 from numba.core import event
-from fastgd._loop import train
+from fastgd._training.loop import train
 from user_rules import Averaged, Linear, Rosenbrock, SoftSign, Staircase, ZeroSmall
 
 with event.install_recorder("numba:compile") as compiled:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import reference
 
-from fastgd import SGD, ExponentialDecay, Neuron, _pace, fit
+from fastgd import SGD, ExponentialDecay, Neuron, fit
+from fastgd._runtime import pace as _pace
 
 N_ROWS, N_FEATURES = 150, 19
 X = np.random.default_rng(3).normal(size=(N_ROWS, N_FEATURES))

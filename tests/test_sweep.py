@@ -10,8 +10,8 @@ from user_rules import Linear
 
 import fastgd
 from fastgd import SGD, Adam, ClipByNorm, Neuron, fit, sweep
+from fastgd._arrays.lanes import transpose
 from fastgd._jit import kernel
-from fastgd._lanes import transpose
 
 LRS = np.geomspace(1e-3, 1, 7)
 

@@ -22,7 +22,7 @@ from fastgd import (
     init_state,
     update,
 )
-from fastgd._states import is_elementwise
+from fastgd._calls.states import is_elementwise
 
 LR, STEPS = 0.01, 12
 # Each wrapper around a few: without a state, with one, with an average.

@@ -6,7 +6,7 @@ import numpy as np
 from user_rules import Averaged
 
 import fastgd
-from fastgd._descent_run import descent_chunk
+from fastgd._descent.run import descent_chunk
 from fastgd.problems import Rosenbrock
 
 

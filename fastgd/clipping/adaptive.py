@@ -7,11 +7,11 @@ from numba.extending import overload
 from numpy.typing import ArrayLike
 
 from fastgd import _check
-from fastgd._compiled_checks import require_array, require_vector
+from fastgd._arrays.views import borrowed, borrowed_slice
+from fastgd._calls.compiled_checks import require_array, require_vector
 from fastgd._jit import kernel
 from fastgd._parts import covered, parts_for_kernels, parts_in_frame, require_cover
 from fastgd._registry import register_clipping
-from fastgd._views import borrowed, borrowed_slice
 from fastgd.clipping.norms import norm, scale
 
 

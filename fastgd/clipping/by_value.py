@@ -6,7 +6,7 @@ import numpy as np
 from numba.extending import overload
 
 from fastgd import _check
-from fastgd._compiled_checks import require_vector
+from fastgd._calls.compiled_checks import require_vector
 from fastgd._jit import kernel
 from fastgd._registry import register_clipping
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from fastgd import explorer, problems
 from fastgd._check import positive, unit_interval
-from fastgd._written_updates import fmt_setting
+from fastgd._rates.written_updates import fmt_setting
 from fastgd.commands import _arguments, _pictures
 from fastgd.explorer_page import explorer_page
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._arrays.lanes import add_up_rows, add_weighted_rows_of_many, dot_rows_with_many
 from fastgd._jit import kernel
-from fastgd._lanes import add_up_rows, add_weighted_rows_of_many, dot_rows_with_many
 from fastgd._simd import TILE
 from fastgd.activations import IDENTITY, SIGMOID, TANH
 from fastgd.losses import BINARY_CROSS_ENTROPY, MSE

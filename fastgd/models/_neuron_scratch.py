@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._arrays.row_totals import SINGLE_ROWS
 from fastgd._jit import kernel
-from fastgd._row_totals import SINGLE_ROWS
 from fastgd._simd import TILE
 
 

@@ -1,9 +1,9 @@
 """The output of one neuron for one row: its loss, and dL/dz."""
 
 from fastgd._jit import kernel
-from fastgd._quick_sigmoid import quick_sigmoid
 from fastgd.activations import IDENTITY, SIGMOID, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, cross_entropy_from_logit, squared_error
+from fastgd.models._quick_sigmoid import quick_sigmoid
 
 
 @kernel(inline=True)

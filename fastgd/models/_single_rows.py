@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from fastgd._arrays.row_totals import LAST_ROW_NORM, ROW_COSINE, ROW_LOSS, ROW_LOSSES, ROW_NORM, ROW_PAIRS, SINGLE_ROWS
+from fastgd._arrays.rows import dot_row, place_of_row, step_and_look_ahead
 from fastgd._jit import kernel
-from fastgd._row_totals import LAST_ROW_NORM, ROW_COSINE, ROW_LOSS, ROW_LOSSES, ROW_NORM, ROW_PAIRS, SINGLE_ROWS
-from fastgd._rows import dot_row, place_of_row, step_and_look_ahead
 from fastgd.losses import BINARY_CROSS_ENTROPY, cross_entropy_from_logit
 from fastgd.models._neuron_scratch import DELTA, LOSS, PRODUCT, RATE, SQUARE, TARGET, sum_of_lanes
 from fastgd.models._output import delta_of_row

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from fastgd._arrays.rows import locate_rows
 from fastgd._jit import kernel
-from fastgd._rows import locate_rows
 from fastgd._simd import TILE
 
 _TILE = np.uint64(TILE)

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._ahead import distance_ahead, rows_ahead
+from fastgd._arrays.ahead import distance_ahead, rows_ahead
+from fastgd._arrays.rows import add_weighted_row, add_weighted_rows, dot_row, dot_rows, dot_rows_alone, prefetch_rows
+from fastgd._arrays.views import borrowed_slice
 from fastgd._check import count
 from fastgd._jit import kernel
 from fastgd._registry import register_model
-from fastgd._rows import add_weighted_row, add_weighted_rows, dot_row, dot_rows, dot_rows_alone, prefetch_rows
 from fastgd._simd import TILE
-from fastgd._views import borrowed_slice
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, squared_error
 from fastgd.models._many_neurons import add_losses_and_grads_of_many, scratch_of_many

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _check
+from fastgd._arrays.views import borrowed_slice
 from fastgd._check import Range, at_least_one, nonnegative
-from fastgd._denormals import settled
 from fastgd._jit import kernel
+from fastgd._numbers.denormals import settled
 from fastgd._parts import parts_of
 from fastgd._registry import register_optimizer
-from fastgd._views import borrowed_slice
 from fastgd.clipping.norms import norm
 
 

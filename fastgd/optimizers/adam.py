@@ -7,8 +7,8 @@ import numpy as np
 from numba.extending import register_jitable
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
+from fastgd._numbers.denormals import floored, settled
 from fastgd._registry import register_optimizer
 
 

@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgd import _bfloat16
 from fastgd._check import natural, nonnegative, positive, unit_interval
-from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
+from fastgd._numbers import bfloat16
+from fastgd._numbers.denormals import floored, settled
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.adam import correct_bias, first_bias
 
@@ -87,16 +87,16 @@ def descend(optimizer, lr, grads, state, params, decay, shrink):
     correct_bias(optimizer, bias)
     beta1, beta2, eps = dtype(optimizer.beta1), dtype(optimizer.beta2), dtype(optimizer.eps)
     rest1, rest2 = dtype(1 - optimizer.beta1), dtype(1 - optimizer.beta2)
-    noise = _bfloat16.first_noise(optimizer.seed, state.step[0], state.first[0])
+    noise = bfloat16.first_noise(optimizer.seed, state.step[0], state.first[0])
     state.step[0] += 1
     for i in range(params.size):
         g = grads[i] + decay * params[i]
-        new_m = settled(beta1 * dtype(_bfloat16.widened(m[i])) + rest1 * g, 1e6)
-        new_v = floored(beta2 * dtype(_bfloat16.widened(v[i])) + rest2 * g * g)
+        new_m = settled(beta1 * dtype(bfloat16.widened(m[i])) + rest1 * g, 1e6)
+        new_v = floored(beta2 * dtype(bfloat16.widened(v[i])) + rest2 * g * g)
         params[i] -= step * new_m / (np.sqrt(new_v) * scale + eps) + shrink * params[i]
-        m[i] = _bfloat16.rounded_by_lower(new_m, noise)
-        v[i] = _bfloat16.rounded_by_upper(new_v, noise)
-        noise = _bfloat16.next_noise(noise)
+        m[i] = bfloat16.rounded_by_lower(new_m, noise)
+        v[i] = bfloat16.rounded_by_upper(new_v, noise)
+        noise = bfloat16.next_noise(noise)
 
 
 @kernel(inline=True)

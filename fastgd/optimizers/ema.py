@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._calls.states import is_elementwise
 from fastgd._check import unit_interval
 from fastgd._jit import kernel
 from fastgd._registry import Held, OptimizerKernels, register_optimizer
-from fastgd._states import is_elementwise
 from fastgd.updates import update
 from fastgd.verbs import init_state
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _check
+from fastgd._arrays.views import borrowed_slice
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
+from fastgd._numbers.denormals import floored, settled
 from fastgd._parts import parts_of
 from fastgd._registry import register_optimizer
-from fastgd._views import borrowed_slice
 from fastgd.optimizers.adam import correct_bias, first_bias
 from fastgd.optimizers.lars import squared_norms
 

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd import _bfloat16
 from fastgd._check import natural, nonnegative, unit_interval
-from fastgd._denormals import settled
 from fastgd._jit import kernel
+from fastgd._numbers import bfloat16
+from fastgd._numbers.denormals import settled
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.sign_sgd import sign
 
@@ -62,14 +62,14 @@ def update(optimizer, lr, grads, state, params):
     odds1 = dtype(optimizer.beta1 / (1 - optimizer.beta1))  # as in Lion
     beta2, rest2 = dtype(optimizer.beta2), dtype(1 - optimizer.beta2)
     m = state.m
-    noise = _bfloat16.first_noise(optimizer.seed, state.step[0], state.first[0])
+    noise = bfloat16.first_noise(optimizer.seed, state.step[0], state.first[0])
     state.step[0] += 1
     for i in range(params.size):
-        old = dtype(_bfloat16.widened(m[i]))
+        old = dtype(bfloat16.widened(m[i]))
         params[i] -= lr * (sign(grads[i] + odds1 * old) + decay * params[i])
         new = settled(beta2 * old + rest2 * grads[i], 100)
-        m[i] = _bfloat16.rounded_by_lower(new, noise)
-        noise = _bfloat16.next_noise(noise)
+        m[i] = bfloat16.rounded_by_lower(new, noise)
+        noise = bfloat16.next_noise(noise)
 
 
 register_optimizer(

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import overload
 
+from fastgd._arrays.views import borrowed_slice
+from fastgd._calls.dispatch import PASTED
 from fastgd._check import count, natural, nonnegative
-from fastgd._dispatch import PASTED
 from fastgd._jit import kernel
 from fastgd._registry import Held, OptimizerKernels, kernels_for, register_optimizer
-from fastgd._views import borrowed_slice
 from fastgd.updates import update
 from fastgd.verbs import eval_params, init_state
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._check import nonnegative, positive, unit_interval
-from fastgd._denormals import floored, settled
 from fastgd._jit import kernel
+from fastgd._numbers.denormals import floored, settled
 from fastgd._registry import register_optimizer
 from fastgd.optimizers.adam import correct_bias, first_bias
 from fastgd.optimizers.sign_sgd import sign

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgd import _check, problems
-from fastgd._written_updates import fmt, fmt_setting
+from fastgd._rates.written_updates import fmt, fmt_setting
 from fastgd.explorer import MOST_STEPS, TEXTBOOK, Exploration, with_momentum
 from fastgd.optimizers import SGD
 from fastgd.plots import _style

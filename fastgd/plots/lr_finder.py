@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 
 from fastgd import _check
-from fastgd._lr_suggestions import METHODS
+from fastgd._rates.lr_suggestions import METHODS
 from fastgd.plots import _style
 from fastgd.plots._results import attributes, require_a_number
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _check
+from fastgd._arrays.finite import require_finite
 from fastgd._check import nonnegative
-from fastgd._finite import require_finite
 from fastgd._jit import kernel
 from fastgd.elementwise import sigmoid, softplus
 from fastgd.problems._facts import known, register_problem

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from numba.extending import overload
 
+from fastgd._calls.dispatch import PASTED
 from fastgd._check import Numbers, positive
-from fastgd._dispatch import PASTED
 from fastgd._jit import kernel
 from fastgd._registry import register_schedule
 from fastgd.schedules._nested import NestedSchedules, end_of

@@ -12,10 +12,10 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
-from fastgd._dispatch import PASTED, kernels_in_compiled_code
+from fastgd._arrays.views import borrowed
+from fastgd._calls.dispatch import PASTED, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ObjectiveKernels, OptimizerKernels, keeps_average
-from fastgd._views import borrowed
 from fastgd.clipping.norms import bits_without_sign, largest, with_bits
 from fastgd.updates import update
 from fastgd.verbs import eval_params, learning_rate

@@ -8,10 +8,10 @@ from numba.core.errors import TypingError
 from numba.core.typing.templates import AbstractTemplate, Signature, infer_global
 from numba.extending import lower_builtin
 
-from fastgd._compiled_checks import compare_lengths
+from fastgd._arrays.views import without_owner
+from fastgd._calls.compiled_checks import compare_lengths
 from fastgd._jit import typing_a_verb
 from fastgd._registry import kernels_for
-from fastgd._views import without_owner
 
 # The compiled forms are pasted into their callers: a call through a verb then costs what the kernel costs.
 PASTED = {"forceinline": True, "nogil": True, "error_model": "numpy"}
@@ -36,7 +36,8 @@ def in_compiled_code(verb, lend=True, as_long=None):
     verb : callable
         The function in Python.
     lend : bool
-        Hand over arrays without their owners (see `_views`): for kernels that keep none of them in what they return.
+        Hand over arrays without their owners (see `_arrays.views`): for kernels that keep none of them in what they
+        return.
     as_long : str, optional
         Compare the length of this argument, and of the state, with that of `params` before the call.
     """

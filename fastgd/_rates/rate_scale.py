@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._stability import rate_times_curvature
-from fastgd._written_updates import fmt
+from fastgd._rates.stability import rate_times_curvature
+from fastgd._rates.written_updates import fmt
 from fastgd.optimizers import SGD, Adam, Momentum, Nesterov
 
 AT_REST = 1e-6  # the largest component of a gradient, or a curvature, that is called 0

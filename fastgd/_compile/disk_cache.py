@@ -19,7 +19,7 @@ from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.extending import is_jitted
 
-from fastgd._reachable_code import CallsItselfError, described, importable, reachable_code_digest
+from fastgd._compile.reachable_code import CallsItselfError, described, importable, reachable_code_digest
 
 
 class DiskCache:

@@ -4,7 +4,16 @@ import math
 
 import numpy as np
 
-from fastgd._trends import LEFT, SHORT, STILL_FALLS, quarters, rises_steadily, rows_needed, surely_falls, uncertainty
+from fastgd._rates.trends import (
+    LEFT,
+    SHORT,
+    STILL_FALLS,
+    quarters,
+    rises_steadily,
+    rows_needed,
+    surely_falls,
+    uncertainty,
+)
 from fastgd.optimizers import SGD, Momentum, Nesterov
 
 TOO_SMALL, JUST_RIGHT, OSCILLATING, DIVERGED, STUCK, NOISY, UNCLEAR = VERDICTS = (

@@ -12,8 +12,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastgd._arithmetic import bits, constants, polynomial
 from fastgd._jit import kernel
+from fastgd._numbers.arithmetic import bits, constants, polynomial
 from fastgd.elementwise import sigmoid
 
 _REACH = 16  # the points lie from -_REACH to _REACH; beyond, few numbers are met

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgd._objective_forms import FORMS
+from fastgd._descent.objective_forms import FORMS
 
 _GUARD = 16  # numbers on both sides of the gradient that is tried
 _UNTOUCHED = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF8DEADBEEF0BAD)}  # NaN that no computation gives

@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastgd._jit import kernel
-from fastgd._random import GOLDEN, mix
+from fastgd._numbers.random import GOLDEN, mix
 
 _ODD = 0x9E3779B9
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-STILL_FALLS = 0.02  # of the fall, between the means of the third and the fourth quarter (see `_judgement`)
+STILL_FALLS = 0.02  # of the fall, between the means of the third and the fourth quarter (see `judgement`)
 LEFT = 1e-3  # of the fall: where an exponential is said to have arrived
 SHORT = 16  # rows, below which a quarter is too short to tell chance from a trend by itself
 

@@ -1,11 +1,14 @@
-"""The arrays of many training runs over the same rows, and how they are advanced together: what `_run` is to one."""
+"""The arrays of many training runs over the same rows, and how they are advanced together: what `run` is to one."""
 
 import time
 from typing import Any
 
 import numpy as np
 
-from fastgd._loop import (
+from fastgd._registry import ModelKernels, kernels_for
+from fastgd._runtime.pace import rows_at_once
+from fastgd._simd import TILE
+from fastgd._training.loop import (
     CONVERGED,
     DONE,
     EPOCH,
@@ -21,10 +24,7 @@ from fastgd._loop import (
     Limits,
     write_history,
 )
-from fastgd._many_loop import Lanes, Runs, sum_losses, train_side_by_side
-from fastgd._pace import rows_at_once
-from fastgd._registry import ModelKernels, kernels_for
-from fastgd._simd import TILE
+from fastgd._training.many_loop import Lanes, Runs, sum_losses, train_side_by_side
 from fastgd.verbs import eval_fitting, init_state, make_scratch
 
 _MOST_LANES = 2 * TILE  # of a block: each element of X that is loaded serves so many runs

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._clock import Clock
-from fastgd._descent import (
+from fastgd._arrays.views import borrowed
+from fastgd._descent.loop import (
     INTERRUPTED,
     RUNNING,
     STOPPED,
@@ -22,10 +22,10 @@ from fastgd._descent import (
     search_until,
     weigh_average,
 )
-from fastgd._descent_setup import MOST
+from fastgd._descent.setup import MOST
 from fastgd._jit import kernel
 from fastgd._registry import OptimizerKernels, keeps_average, kernels_for
-from fastgd._views import borrowed
+from fastgd._runtime.clock import Clock
 from fastgd.line_search import Armijo
 from fastgd.schedules.values import fill_rates, require_rates
 from fastgd.verbs import eval_fitting, init_state

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgd import _loop
-from fastgd._loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, settle_part_of_order, train
-from fastgd._pace import rows_at_once
-from fastgd._row_totals import SINGLE_ROWS
-from fastgd._threads import run_all
+from fastgd._arrays.row_totals import SINGLE_ROWS
+from fastgd._runtime.pace import rows_at_once
+from fastgd._runtime.threads import run_all
+from fastgd._training import loop
+from fastgd._training.loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, settle_part_of_order, train
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, begin_anew, look_at_loss, new_plateau_state, reduced
 from fastgd.schedules.values import fill_rates, require_rates
@@ -64,13 +64,13 @@ class Run:
         self.scratch = [make_scratch(model, params) for _ in range(threads)]
         self.grads = np.empty_like(params)
         self.position = Position(
-            np.zeros(_loop.N_COUNTS, np.int64), np.zeros(_loop.N_SUMS), np.zeros_like(params), np.zeros(params.size),
+            np.zeros(loop.N_COUNTS, np.int64), np.zeros(loop.N_SUMS), np.zeros_like(params), np.zeros(params.size),
             np.full(recorded_steps, np.nan), np.full(3, np.nan),
         )  # fmt: skip
-        self._rows_of_history, self._n_rows_of_history = np.empty((0, len(_loop.HISTORY))), 0
+        self._rows_of_history, self._n_rows_of_history = np.empty((0, len(loop.HISTORY))), 0
         self.rates = np.empty(0)
         self._first_step = 0
-        self._buffer = np.empty((_HISTORY_ROWS, len(_loop.HISTORY)))
+        self._buffer = np.empty((_HISTORY_ROWS, len(loop.HISTORY)))
         self._chunk_rows = max(1, _FIRST_WORK // (params.size + 32))
         self._side_by_side = (
             threads > 1 and plan.batch_size > plan.block and plan.batch_size * data.X.shape[1] >= _THREAD_WORK
@@ -85,7 +85,7 @@ class Run:
         """Add rows, into room that doubles when it is full: a run may have millions of epochs."""
         n = self._n_rows_of_history
         if n + len(rows) > len(self._rows_of_history):
-            room = np.empty((max(n + len(rows), 2 * n), len(_loop.HISTORY)))
+            room = np.empty((max(n + len(rows), 2 * n), len(loop.HISTORY)))
             room[:n] = self.history
             self._rows_of_history = room
         self._rows_of_history[n : n + len(rows)] = rows
@@ -119,8 +119,8 @@ class Run:
         before = copies(self.arrays())
         started, rows_before = time.perf_counter(), self._rows_done()
         status, written = self._chunk(Limits(self._chunk_rows, self._last_step, last_epoch))
-        if status == _loop.NONFINITE_PARAMS or not np.isfinite(self.params).all():
-            status, last_finite = _loop.NONFINITE_PARAMS, self.step
+        if status == loop.NONFINITE_PARAMS or not np.isfinite(self.params).all():
+            status, last_finite = loop.NONFINITE_PARAMS, self.step
             while not np.isfinite(self.params).all():
                 last_finite -= 1  # found at the next step, or one later where single rows are looked ahead of
                 self.restore(before)
@@ -128,7 +128,7 @@ class Run:
                 while self.step < last_finite:
                     written += self._chunk(Limits(_NO_LIMIT, last_finite, last_epoch), written)[1]
         self.append_history(self._buffer[:written])
-        if status in (_loop.NONFINITE_PARAMS, _loop.NONFINITE_GRADIENT):
+        if status in (loop.NONFINITE_PARAMS, loop.NONFINITE_GRADIENT):
             self._forget_batch()
         rows = self._rows_done() - rows_before
         self._chunk_rows = rows_at_once(self._chunk_rows, rows, time.perf_counter() - started, seconds)
@@ -140,14 +140,14 @@ class Run:
 
     def _forget_batch(self):
         self.position.at[DONE] = 0
-        self.position.sums[[_loop.BATCH_LOSS, _loop.BATCH_WEIGHT]] = 0
+        self.position.sums[[loop.BATCH_LOSS, loop.BATCH_WEIGHT]] = 0
         self.position.totals[:] = 0
 
     def _chunk(self, limits, offset=0):
         self._fill_rates()
         if self._side_by_side:
             if not self._sum_batch(limits):
-                return _loop.RUNNING, 0
+                return loop.RUNNING, 0
             limits = Limits(1, self.step + 1, limits.epoch)
         first = self.step
         outcome = train(
@@ -237,14 +237,14 @@ class Run:
     def last_lr(self):
         """The rate of the last step."""
         if self.position.at[LOW] == 0 and len(self.history):  # after an epoch: a plateau may have changed the next
-            return float(self.history[-1, _loop.HISTORY.index("lr")])
+            return float(self.history[-1, loop.HISTORY.index("lr")])
         return float(self._reduced(learning_rate(self.schedule, max(0, self.step - 1) / self.steps_per_epoch)))
 
     def running_loss(self):
         """The mean loss of the epoch under way, or of the last one where a new one has not begun."""
         sums = self.position.sums
-        if sums[_loop.WEIGHT] > 0:
-            return float(sums[_loop.LOSS] / sums[_loop.WEIGHT])
+        if sums[loop.WEIGHT] > 0:
+            return float(sums[loop.LOSS] / sums[loop.WEIGHT])
         return float(self.history[-1, 2]) if len(self.history) else math.nan
 
     def history_so_far(self):
@@ -254,12 +254,12 @@ class Run:
         if at[LOW] > 0:
             row = np.empty((1, rows.shape[1]))
             at[EPOCH] += 1
-            _loop.write_history.py_func(at, sums, self.last_lr(), row[0])
+            loop.write_history.py_func(at, sums, self.last_lr(), row[0])
             rows = np.concatenate([rows, row])
         counts = {"step", "epoch", "clipped", "skipped"}
         return {
             name: column.astype(np.int64) if name in counts else column.copy()
-            for name, column in zip(_loop.HISTORY, rows.T, strict=True)
+            for name, column in zip(loop.HISTORY, rows.T, strict=True)
         }
 
     def arrays(self):

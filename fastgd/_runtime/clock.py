@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-from fastgd._pace import CHUNK_SECONDS
+from fastgd._runtime.pace import CHUNK_SECONDS
 
 
 class Clock:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._jit import kernel
-from fastgd._stability import rate_times_curvature
+from fastgd._rates.stability import rate_times_curvature
 
 METHODS = ("steepest", "minimum", "valley", "slide")
 FEWEST = 10  # points, below which nothing is said

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastgd._views import leaves
+from fastgd._arrays.views import leaves
 
 _I64 = ir.IntType(64)
 

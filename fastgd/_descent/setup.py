@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from fastgd import _check
-from fastgd._descent import Box, Rules
+from fastgd._descent.loop import Box, Rules
 from fastgd._registry import OptimizerKernels, ScheduleKernels, is_registered, kernels_for
 from fastgd.line_search import Armijo
 from fastgd.schedules import ReduceOnPlateau

@@ -12,7 +12,7 @@ from concurrent.futures import wait
 
 import numpy as np
 
-from fastgd._threads import call_for_help
+from fastgd._runtime.threads import call_for_help
 
 LEADS, HELPS = range(2)  # roles
 # The board that all look at: the step and its next piece in one number; how many pieces are finished; the parameters in

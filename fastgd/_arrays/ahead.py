@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from fastgd._arrays.views import borrowed_slice
 from fastgd._jit import kernel
-from fastgd._views import borrowed_slice
 
 _CACHE_BYTES = 1 << 20  # a smaller X is near anyway
 _BYTES_AHEAD = 3 << 14  # of X, that lie between a row that is worked on and the one that is asked for meanwhile

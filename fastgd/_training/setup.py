@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import _check
+from fastgd._arrays.finite import require_finite
 from fastgd._class_names import plain_name
-from fastgd._finite import require_finite
-from fastgd._loop import Data, Plan
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, kernels_for
-from fastgd._threads import usable
+from fastgd._runtime.threads import usable
+from fastgd._training.loop import Data, Plan
 from fastgd.batches import ORDERS, SEQUENTIAL, split
 from fastgd.clipping import NoClipping
 from fastgd.gradients import block_rows

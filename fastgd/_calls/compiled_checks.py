@@ -8,9 +8,9 @@ import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
 
+from fastgd._calls.states import field_names, is_elementwise
 from fastgd._class_names import plain_name
 from fastgd._registry import OptimizerKernels, kernels_for
-from fastgd._states import field_names, is_elementwise
 
 _SIZES = 5, 7  # of the vectors that an optimiser is tried with, to see which of its arrays are as long
 

@@ -15,7 +15,7 @@ from numba.core import types as numba_types
 from numba.core.typing.templates import builtin_registry
 from numba.extending import is_jitted
 
-from fastgd import _compiler
+from fastgd._compile import compiler
 
 # What a class answers for: class -> the kernels registered for it, and what its constructor is made from in compiled
 # code (filled by the registry).
@@ -88,7 +88,7 @@ class _Walk:
     """A walk over code objects, the globals that they name, and the values of those."""
 
     def __init__(self):
-        self.hash = hashlib.sha256(_file_digest(__file__) + _file_digest(_compiler.__file__))
+        self.hash = hashlib.sha256(_file_digest(__file__) + _file_digest(compiler.__file__))
         self.seen = set()
         self.callers: list[int] = []  # compiled functions, each named in the one before
         self.overloads_of_attributes = _overloads_of_attributes()

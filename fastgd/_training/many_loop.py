@@ -1,6 +1,6 @@
 """The compiled chunk of a sweep: many runs of one model over the same rows in the same order.
 
-Each run does what `_loop.train` does, step by step. What they share is the rows: those of a batch are brought into
+Each run does what `loop.train` does, step by step. What they share is the rows: those of a batch are brought into
 the cache once, and a model that can lets each serve many runs at once, which lie side by side in vector lanes.
 """
 
@@ -9,11 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from fastgd._ahead import rows_ahead, rows_to_come
-from fastgd._dispatch import PASTED, kernels_in_compiled_code
+from fastgd._arrays.ahead import rows_ahead, rows_to_come
+from fastgd._arrays.lanes import scale_and_compare_many, transpose
+from fastgd._arrays.rows import prefetch_rows
+from fastgd._arrays.views import borrowed, borrowed_row, borrowed_slice, from_numbers, repeated
+from fastgd._calls.dispatch import PASTED, kernels_in_compiled_code
 from fastgd._jit import kernel
-from fastgd._lanes import scale_and_compare_many, transpose
-from fastgd._loop import (
+from fastgd._registry import ModelKernels, OptimizerKernels, keeps_average
+from fastgd._training.loop import (
     BATCH_LOSS,
     CLIPPED,
     CONVERGED,
@@ -36,9 +39,6 @@ from fastgd._loop import (
     settle_order,
     write_history,
 )
-from fastgd._registry import ModelKernels, OptimizerKernels, keeps_average
-from fastgd._rows import prefetch_rows
-from fastgd._views import borrowed, borrowed_row, borrowed_slice, from_numbers, repeated
 from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
 from fastgd.gradients import add_rows, sum_of_weights
 from fastgd.updates import update
@@ -53,8 +53,8 @@ class Runs(NamedTuple):
     n_params: int
     params: np.ndarray  # (runs*, n_params*); of a run that broke down in a step what it evaluated at before that
     grads: np.ndarray  # like params
-    status: np.ndarray  # (runs,) int64: of `_loop`
-    at: np.ndarray  # (FILLED + 1, runs*) int64: what `_loop.Position` has of one run
+    status: np.ndarray  # (runs,) int64: of `loop`
+    at: np.ndarray  # (FILLED + 1, runs*) int64: what `loop.Position` has of one run
     sums: np.ndarray  # (ROWS, runs*) float64: likewise
     lengths: np.ndarray  # (runs*,) float64: the norms of the gradients at hand,
     usable: np.ndarray  # and whether they are finite and were used: 1 or 0

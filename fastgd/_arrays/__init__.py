@@ -1,0 +1,1 @@
+"""How compiled code reads, cuts and looks through arrays."""

@@ -1,0 +1,1 @@
+"""How functions and constructors are compiled, and kept on disk."""

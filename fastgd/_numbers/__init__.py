@@ -1,0 +1,1 @@
+"""Arithmetic on single numbers, and random ones."""

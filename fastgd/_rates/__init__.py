@@ -1,0 +1,1 @@
+"""What curves and records tell of a learning rate."""

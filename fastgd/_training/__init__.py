@@ -1,0 +1,1 @@
+"""The run behind `fit`, `sweep` and `lr_find`: its arrays, its compiled loop, and its preparation."""
