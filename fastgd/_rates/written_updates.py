@@ -44,13 +44,13 @@ def fmt(value):
         return f"{number:.{max(2, 2 - exponent)}f}"
 
 
-def fmt_setting(value):
-    """Return a setting as it was chosen: 0.1, 1e-5.
+def fmt_setting(value, digits=6):
+    """Return a setting as it was chosen, up to six digits or so many: 0.1, 1e-5.
 
     >>> fmt_setting(0.1), fmt_setting(1e-5), fmt_setting(0.999)
     ('0.1', '1e-5', '0.999')
     """
-    return re.sub(r"(e[+-])0+", r"\1", f"{value:.6g}")
+    return re.sub(r"(e[+-])0+", r"\1", f"{value:.{digits}g}")
 
 
 def written_update(step, i, name):

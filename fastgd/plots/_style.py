@@ -9,6 +9,8 @@ import re
 
 import numpy as np
 
+from fastgd._rates.written_updates import fmt_setting
+
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
 )  # fmt: skip
@@ -185,7 +187,7 @@ def fmt(value, digits=3):
     >>> fmt(1.66e-6), fmt(100000.0), fmt(0.25)
     ('1.66e-6', '1e+5', '0.25')
     """
-    return re.sub(r"(e[+-])0+", r"\1", f"{value + 0.0:.{digits}g}")  # 0 for -0
+    return fmt_setting(value + 0.0, digits)  # 0 for -0
 
 
 def name_of(thing):
