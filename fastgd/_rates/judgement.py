@@ -172,8 +172,8 @@ def judge(run):
     arrived = needed is not None and needed <= loss.size
     if not at_rest and not raised and not arrived and drop > max(STILL_FALLS * fall, 0):
         said = [
-            f"the loss still falls: {'' if drop == seen else 'the curve closest to it falls '}by {drop:.3g} between the "
-            f"third and the last quarter, {100 * drop / fall:.0f} % of its fall from {first:.4g} to {loss[-1]:.4g}"
+            f"the loss still falls: {'' if drop == seen else 'the curve closest to it falls '}by {drop:.3g} between "
+            f"the third and the last quarter, {100 * drop / fall:.0f} % of its fall from {first:.4g} to {loss[-1]:.4g}"
         ]
         if isinstance(run.optimizer, Momentum | Nesterov) and run.steps == 1 and cosine < _SWINGS:
             said.append(
