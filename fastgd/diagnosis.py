@@ -110,8 +110,8 @@ def diagnose(
        decayed too soon).
        `needed` follows an exponential through the means of three equal parts. In less than 16 rows chance is told from
        a fall by the curves a + b·r^t: a run still falls if each that has already flattened is rejected against the
-       best one (Student's t, 1 in 40). Where losses alone fell at each of the last few rows and that is not sure:
-       *unclear*.
+       best one (Student's t, 1 in 40). Where losses alone fell at each of the last few rows and that is not sure, or
+       did not fall at all: *unclear*.
     6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above a
        quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients, and
        on a path, the fluctuation of the loss has to tell.

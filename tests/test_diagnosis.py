@@ -247,6 +247,8 @@ def test_features_that_saturate_the_neuron():
         ([0.69, 0.6, 0.55, 0.48, 0.45, 0.41, 0.39], (SMALL,)),
         ([2.3, 1.9, 1.9, 1.7, 1.6], (VERDICTS[6],)),
         ([1, 0.3, 0.1, 0.1, 0.1], (RIGHT,)),
+        ([1, 0.9, 1.1, 0.95, 1.05], (VERDICTS[6],)),
+        ([2.5, 1.2, 0.9, 0.85, 0.9, 1.0, 1.2], (DIVERGED,)),
     ],
 )
 def test_losses_alone(loss, verdicts):
@@ -282,7 +284,7 @@ def test_short_records_of_losses_alone(epochs):
         for name, loss in (("slow", slow * noise), ("fast", fast * noise), ("none", noise)):
             found[name].append(diagnose({"loss": loss}))
             half = loss[-(epochs // 2 + 1) :]
-            is_flat = name == "none" or half[0] - half[-1] <= 0.03 * np.ptp(loss)
+            is_flat = name == "none" or abs(half[0] - half[-1]) <= 0.03 * np.ptp(loss)
             assert is_flat or "flat in the" not in str(found[name][-1])
     verdicts = {name: [report.verdict for report in reports] for name, reports in found.items()}
     assert verdicts["slow"].count(SMALL) >= 57

@@ -54,6 +54,7 @@ _STEEP = 3  # times the first gradient: a run that began close to a minimum meet
 _ONE_WAY = 0.9  # mean cosine, of full batches' gradients: a step of a curvature's length would have turned it
 _SWINGS = 0.5  # the same, below which momentum swings to and fro: at any such rate that dies away by √β a step
 _CLIMBED = 0.2  # of the fall: what a run that came back up has lost of it
+_CLIMBING = 4  # rows, each above the one before: by chance once in 24 times
 _RESTS = 0.1  # of the present loss: what it may still fall by in the last half of a record that is called flat there
 _LEAST_TO_RAISE = 0.1  # promised by all steps together: fewer and shorter ones have not raised the loss
 
@@ -101,7 +102,11 @@ def judge(run):
     alternates = _mean(run.cosine[-2 * q :]) < _OSCILLATES
     own_bends = third.size < 4 and (unit == "step" or run.steps == 1)  # whatever bends is the run's own
     chance = 0.0 if own_bends else _SURE * uncertainty(loss)
-    rises = fourth.mean() > third.mean() + chance
+    low = int(loss.argmin())
+    climbs = loss[-1] - loss[low] > _CLIMBED * (first - loss[low])
+    climbs = climbs and low < loss.size - q and rises_steadily(loss[low:])
+    short = loss.size < SHORT
+    rises = fourth.mean() > third.mean() + chance or (short and climbs and low <= loss.size - _CLIMBING)
     accelerates = fourth.mean() - third.mean() > third.mean() - second.mean() if second.size else True
     # Around a floor of noise above the start the loss rises too, but not on and on.
     explodes = fourth.mean() > 2 * (second.mean() if second.size else first)
@@ -109,9 +114,6 @@ def judge(run):
     steadily = loss.size < 4 or rises_steadily(loss[-2 * q :])
     above = last > first + (1e3 if alternates else 0.2) * abs(first)
     noise = _noise(run, first - last, cosine)
-    low = int(loss.argmin())
-    climbs = loss[-1] - loss[low] > _CLIMBED * (first - loss[low])
-    climbs = climbs and low < loss.size - q and rises_steadily(loss[low:])
     if (rises and accelerates and ((alternates and steadily) or (climbs and math.isnan(cosine)))) or (
         above and ((explodes and (rises or steadily or not noise)) or (not noise and not alternates))
     ):
@@ -207,7 +209,6 @@ def judge(run):
             f"way (mean cosine {late:.2f}): the steps have become too short",
         ]
         return TOO_SMALL, said, [*_LARGER, "a schedule that falls more slowly"], None
-    short = loss.size < SHORT
     later = loss[-max(2 * q, loss.size // 2 + 1) :] if short else loss[-2 * q :]
     half = float(later[0]) - loss[-1]
     if short and not sees_norm and seen > STILL_FALLS * fall and (np.diff(later) < 0).all():
@@ -216,8 +217,13 @@ def judge(run):
             f"{unit}s that may be chance"
         ]
         return UNCLEAR, said, [f"more {unit}s"], None
-    # In so few rows what chance does looks like a fall: rather the number than a word.
-    if half <= (STILL_FALLS * fall if short else max(chance, _RESTS * abs(last))) or fall <= 0:
+    if short and not sees_norm and fall <= 0:
+        said = [f"{_went(first, last, run)}, and did not fall"]
+        return UNCLEAR, said, ["a smaller and a larger rate, to compare"], None
+    # In so few rows what chance does looks like a fall or a rise: rather the number than a word.
+    if short and 0 < STILL_FALLS * fall < -half:
+        return JUST_RIGHT, [_went(first, last, run) + f", and rose by {-half:.3g} in the last half"], [], None
+    if fall <= 0 or half <= (STILL_FALLS * fall if short else max(chance, _RESTS * abs(last))):
         return JUST_RIGHT, [_went(first, last, run) + ", and is flat in the last half"], [], None
     return JUST_RIGHT, [_went(first, last, run) + f", {100 * half / fall:.2g} % of it in the last half"], [], None
 
