@@ -172,7 +172,7 @@ def judge(run):
     raised = _ended_above(run, last, chance) or fall < -max(chance, _FLAT * abs(first))
     needed = rows_needed(loss)
     arrived = needed is not None and needed <= loss.size
-    if not at_rest and not raised and not arrived and drop > max(STILL_FALLS * fall, 0):
+    if not at_rest and not raised and not arrived and drop > STILL_FALLS * fall > 0:
         said = [
             f"the loss still falls: {'' if drop == seen else 'the curve closest to it falls '}by {drop:.3g} between "
             f"the third and the last quarter, {100 * drop / fall:.0f} % of its fall from {first:.4g} to {loss[-1]:.4g}"
