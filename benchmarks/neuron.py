@@ -3,21 +3,27 @@
 import numpy as np
 
 import fastgd
-from benchmarks._timing import best_seconds, epoch_seconds, median_seconds, rows
+from benchmarks._timing import best_seconds, epoch_seconds, median_ratio, median_seconds, rows
 
 _CACHED = 1 << 20  # numbers of X: 4 MB in float32
 _BEYOND = 1 << 25  # 128 MB
 
 
-def _epoch_ns(n_numbers, n_columns, batch_size, order, dtype=np.float32, threads=1):
-    """Return the marginal nanoseconds a row."""
+def _training(n_numbers, n_columns, batch_size, order, dtype=np.float32, threads=1):
+    """Return a function of the number of epochs, compiled."""
     X, y = rows(n_numbers // n_columns, n_columns, dtype)
 
     def train(epochs):
         fastgd.fit(fastgd.Neuron(n_columns), X, y, batch_size=batch_size, epochs=epochs, order=order, threads=threads)
 
-    train(1)  # compiles
-    return 1e9 * median_seconds(lambda: epoch_seconds(train)) / len(X)
+    train(1)
+    return train
+
+
+def _epoch_ns(n_numbers, n_columns, *arguments, **named):
+    """Return the marginal nanoseconds a row."""
+    train = _training(n_numbers, n_columns, *arguments, **named)
+    return 1e9 * median_seconds(lambda: epoch_seconds(train)) / (n_numbers // n_columns)
 
 
 class Columns:
@@ -55,6 +61,18 @@ class BeyondTheCache:
 
     def track_row(self, n_columns, order):
         return _epoch_ns(_BEYOND, n_columns, 128, order)
+
+
+class Threads:
+    """How many times as fast two threads go through batches that they share, by batch size."""
+
+    params = ((32, 784), (256, 1024, 4096, 16384))
+    param_names = ("columns", "batch size")
+    unit = "times"
+
+    def track_ratio(self, n_columns, batch_size):
+        one, two = (_training(1 << 23, n_columns, batch_size, "sequential", threads=threads) for threads in (1, 2))
+        return median_ratio(lambda: epoch_seconds(one), lambda: epoch_seconds(two))
 
 
 class Gradient:

@@ -12,23 +12,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
+from fastgd import gradients
 from fastgd._runtime import pace as _pace
 from fastgd._runtime import threads as _threads
+from fastgd._training import loop, sharing
 from fastgd._training import run as _run
+
+SHARE_WORK = gradients._SHARE_WORK
 
 
 @pytest.fixture
 def shares(monkeypatch):
-    """Four processors, threads from the first row on, and a list of how many tasks ran side by side."""
+    """Four processors, small blocks, and a list of how many threads shared the batches of each chunk."""
     counts = []
 
-    def counting(tasks):
-        counts.append(len(tasks))
-        return _threads.run_all(tasks)
+    def counting(task, count, dismiss):
+        counts.append(1 + count)
+        return _threads.helped(task, count, dismiss)
 
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    monkeypatch.setattr(_run, "_THREAD_WORK", 1)
-    monkeypatch.setattr(_run, "run_all", counting)
+    monkeypatch.setattr(gradients, "_SHARE_WORK", 1 << 14)
+    monkeypatch.setattr(_run, "helped", counting)
     return counts
 
 
@@ -43,7 +47,7 @@ def test_same_bits_for_any_number_of_threads(batch_size, order, shares):
     assert not shares
     for threads in (2, 3, 4):
         assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, threads=threads, **arguments), alone)
-        assert max(shares) == min(threads, -(-(batch_size or 50_003) // 2048))
+        assert max(shares) == min(threads, {9_999: 8, 5_000: 4}.get(batch_size, 99))
         shares.clear()
 
 
@@ -60,7 +64,6 @@ def test_same_bits_with_validation_weights_clipping_and_a_schedule(shares):
         "patience": 2,
     }
     alone = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
-    shares.clear()  # those of validation, one at a time
     for threads in (2, 4):
         assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, threads=threads, **arguments), alone)
         assert threads in shares
@@ -92,9 +95,10 @@ def test_any_shape(n, batch_size, threads, order):
     arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": batch_size, "order": order, "epochs": 2}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "cpu_count", lambda: 6)
-        patch.setattr(_run, "_THREAD_WORK", 1)
+        patch.setattr(gradients, "_SHARE_WORK", 1 << 12)
         on_threads = fastgd.fit(fastgd.Neuron(2), X, y, threads=threads, **arguments)
-    assert_same_bits(on_threads, fastgd.fit(fastgd.Neuron(2), X, y, **arguments))
+        alone = fastgd.fit(fastgd.Neuron(2), X, y, **arguments)
+    assert_same_bits(on_threads, alone)
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 7, 10])
@@ -118,30 +122,68 @@ def test_going_on_with_another_number_of_threads(stop, shares, monkeypatch):
         assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, threads=threads, resume=part, **arguments), whole)
 
 
-@pytest.mark.parametrize("batch_size", [1, 64, 2048])
-def test_small_batches_stay_on_one_thread(batch_size, shares):
-    X, y = labelled(5_000, 3)
-    fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=batch_size, threads=4, epochs=2)
+@pytest.mark.parametrize(("rows", "columns", "batch_size"), [(5_000, 3, 1), (5_000, 3, 2048), (300, 256, 64)])
+def test_batches_of_little_work_stay_on_one_thread(rows, columns, batch_size, shares, monkeypatch):
+    monkeypatch.setattr(gradients, "_SHARE_WORK", SHARE_WORK)
+    X, y = labelled(rows, columns)
+    fastgd.fit(fastgd.Neuron(columns), X, y, optimizer=fastgd.SGD(), batch_size=batch_size, threads=4, epochs=2)
     assert not shares
 
 
-def test_batches_of_little_work_stay_on_one_thread(shares, monkeypatch):
-    monkeypatch.undo()
-    counts = []
-    monkeypatch.setattr(_run, "run_all", lambda tasks: counts.append(len(tasks)) or _threads.run_all(tasks))
-    X, y = labelled(10_000, 3)
-    fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=None, threads=2, epochs=2)
-    assert not counts
-
-
-def test_no_more_threads_than_processors(monkeypatch):
-    monkeypatch.setattr(_run, "_THREAD_WORK", 1)
+def test_no_more_threads_than_processors(shares, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    counts = []
-    monkeypatch.setattr(_run, "run_all", lambda tasks: counts.append(len(tasks)) or _threads.run_all(tasks))
-    X, y = labelled(10_000, 3)
+    X, y = labelled(30_000, 3)
     fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=None, threads=10**9, epochs=2)
+    assert max(shares) == 2
+
+
+def test_validation_is_shared_too(monkeypatch):
+    counts = []
+    monkeypatch.setattr(_run, "_THREAD_WORK", 1)
+    monkeypatch.setattr(_run, "run_all", lambda tasks: counts.append(len(tasks)) or _threads.run_all(tasks))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    X, y = labelled(10_000, 3)
+    arguments = {"optimizer": fastgd.SGD(), "validation": (X, y), "epochs": 2}
+    alone = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
+    assert max(counts) == 1
+    assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, threads=2, **arguments), alone)
     assert max(counts) == 2
+
+
+def test_what_a_helper_sums_by_itself():
+    X, y = labelled(1_000, 5)
+    model, params = fastgd.Neuron(5), np.linspace(-1, 1, 6).astype(X.dtype)
+    order = np.random.default_rng(0).permutation(1_000).astype(np.uint32)
+    data = loop.Data(X, y, np.ones(1, X.dtype), np.empty(0, np.uint32), order)
+    shared = sharing.make_sharing(params, 4, 2)
+    shared.board[sharing.LOW], shared.board[sharing.HIGH] = 100, 951
+    shared.board[sharing.NEXT] = 4 << 32
+    helper = threading.Thread(target=sharing.help_along, args=(model, params, data, 256, shared))
+    helper.start()
+    deadline = time.monotonic() + 120
+    while shared.board[sharing.FINISHED] < 4 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    shared.board[sharing.DISMISSED] = 1
+    helper.join()
+    for k, low in enumerate(range(100, 951, 256)):
+        rows = order[low : min(low + 256, 951)]
+        loss, grads = reference.loss_and_grad(params, X[rows], y[rows])
+        np.testing.assert_allclose(shared.grads[k, :6], grads * rows.size, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(shared.losses[k, :2], [loss * rows.size, rows.size], rtol=1e-5)
+
+
+def test_an_error_of_a_helper_is_raised(shares, monkeypatch):
+    calls = []
+
+    def fail(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:  # the first is for compiling
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(_run, "help_along", fail)
+    X, y = labelled(20_000, 3)
+    with pytest.raises(ZeroDivisionError):
+        fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=10_000, threads=2, epochs=10**6)
 
 
 def test_divergence_on_threads(shares):

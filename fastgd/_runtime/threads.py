@@ -3,6 +3,7 @@
 A pool is made at its first use, and anew in the child of a fork, where the parent's threads do not exist.
 """
 
+import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -69,6 +70,23 @@ def call_for_help(task, count):
         return _helpers.submit([task] * count)
     except RuntimeError:
         return []
+
+
+@contextlib.contextmanager
+def helped(task, count, dismiss):
+    """Let so many other threads call a function meanwhile. In the end call `dismiss`, and wait for their return.
+
+    Raises what one of them raised.
+    """
+    called = call_for_help(task, count)
+    try:
+        yield
+    finally:
+        dismiss()
+        called = [future for future in called if not future.cancel()]  # but those that had no time yet
+        wait(called)
+    for future in called:
+        future.result()
 
 
 if hasattr(os, "register_at_fork"):

@@ -14,6 +14,7 @@ from fastgd._arrays.row_totals import LAST_ROW_NORM, ROW_COSINE, ROW_LOSS, ROW_L
 from fastgd._arrays.views import borrowed, borrowed_slice, repeated
 from fastgd._jit import kernel
 from fastgd._simd import scale_and_compare
+from fastgd._training.sharing import sum_together
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
 from fastgd.gradients import add_rows, sum_of_weights
@@ -83,9 +84,26 @@ class Limits(NamedTuple):
 
 @kernel
 def train(
-    model, optimizer, rule, data, plan, limits, rates, first_step, params, state, scratch, grads, position, history
+    model,
+    optimizer,
+    rule,
+    data,
+    plan,
+    limits,
+    rates,
+    first_step,
+    params,
+    state,
+    scratch,
+    grads,
+    position,
+    history,
+    sharing,
 ):
-    """Train until a limit is reached, and return why it stopped and how many rows of history were written."""
+    """Train until a limit is reached, and return why it stopped and how many rows of history were written.
+
+    sharing : what is shared with helpers (see `_training.sharing`), or None.
+    """
     X, y, pool, order = borrowed(data.X), borrowed(data.y), borrowed(data.pool), borrowed(data.order)
     weight = repeated(data.weight, X.shape[0])
     params, state, scratch, grads = borrowed(params), borrowed(state), borrowed(scratch), borrowed(grads)
@@ -152,14 +170,23 @@ def train(
 
         # The sums over the batch, a block at a time.
         while low + done < high and budget > 0:
-            start, stop = low + done, min(low + done + plan.block, high)
-            for j in range(grads.size):
-                grads[j] = 0
-            sums[BATCH_LOSS] += add_rows(model, params, X, y, weight, order, start, stop, ahead, scratch, grads)
-            sums[BATCH_WEIGHT] += sum_of_weights(weight, order, start, stop)
-            if in_blocks:
+            start = low + done
+            if sharing is None:
+                stop = min(start + plan.block, high)
                 for j in range(grads.size):
-                    totals[j] += grads[j]
+                    grads[j] = 0
+                sums[BATCH_LOSS] += add_rows(model, params, X, y, weight, order, start, stop, ahead, scratch, grads)
+                sums[BATCH_WEIGHT] += sum_of_weights(weight, order, start, stop)
+                if in_blocks:
+                    for j in range(grads.size):
+                        totals[j] += grads[j]
+            else:
+                blocks = min(sharing.losses.shape[0], (budget - 1) // plan.block + 1)
+                stop = min(start + blocks * plan.block, high)
+                if not sum_together(
+                    model, params, X, y, weight, order, start, stop, plan.block, ahead, scratch, sharing, totals, sums
+                ):
+                    break
             done += stop - start
             budget -= 0 if looks_around else stop - start
         if low + done < high:
@@ -232,12 +259,6 @@ def train(
             break
     at[STEP], at[LOW], at[DONE], at[STEPS] = step, low, done, steps
     return status, written
-
-
-@kernel
-def settle_part_of_order(order, pool, plan, at):
-    """Settle places for the batch under way, one part at most of a long order; return whether all it needs are."""
-    return settle_order(order, pool, plan, at, at[LOW], 1)[1]
 
 
 @kernel(merge=True)

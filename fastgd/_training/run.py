@@ -1,5 +1,6 @@
 """The arrays of one training run, and how it is advanced: by chunks, on one thread or several, undone if need be."""
 
+import contextlib
 import math
 import time
 from typing import Any, NamedTuple
@@ -8,9 +9,10 @@ import numpy as np
 
 from fastgd._arrays.row_totals import SINGLE_ROWS
 from fastgd._runtime.pace import rows_at_once
-from fastgd._runtime.threads import run_all
+from fastgd._runtime.threads import helped, run_all
 from fastgd._training import loop
-from fastgd._training.loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, settle_part_of_order, train
+from fastgd._training.loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, train
+from fastgd._training.sharing import DISMISSED, FAILED, NEXT, help_along, make_sharing
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, begin_anew, look_at_loss, new_plateau_state, reduced
 from fastgd.schedules.values import fill_rates, require_rates
@@ -21,7 +23,7 @@ _FIRST_RATES = 1 << 10  # and of so many at first: a schedule takes up to 50 ns 
 _HISTORY_ROWS = 1 << 12  # epochs in a chunk
 _FIRST_WORK = 1 << 19  # rows times parameters in the first chunk, of which nothing is known yet
 _PART_NUMBERS = 1 << 25  # of X, that are gone through without looking for Ctrl-C
-_THREAD_WORK = 1 << 21  # numbers of X in a batch from which threads pay: some 200 µs of work
+_THREAD_WORK = 1 << 21  # numbers of X from which threads pay that are woken for them: some 200 µs
 _NO_LIMIT = 1 << 62
 
 
@@ -72,9 +74,8 @@ class Run:
         self._first_step = 0
         self._buffer = np.empty((_HISTORY_ROWS, len(loop.HISTORY)))
         self._chunk_rows = max(1, _FIRST_WORK // (params.size + 32))
-        self._side_by_side = (
-            threads > 1 and plan.batch_size > plan.block and plan.batch_size * data.X.shape[1] >= _THREAD_WORK
-        )
+        blocks = -(-plan.batch_size // plan.block)
+        self._sharing = make_sharing(params, blocks, threads) if threads > 1 and blocks > 1 else None
 
     @property
     def history(self):
@@ -145,15 +146,13 @@ class Run:
 
     def _chunk(self, limits, offset=0):
         self._fill_rates()
-        if self._side_by_side:
-            if not self._sum_batch(limits):
-                return loop.RUNNING, 0
-            limits = Limits(1, self.step + 1, limits.epoch)
         first = self.step
-        outcome = train(
-            self.model, self.optimizer, self.rule, self.data, self.plan, limits, self.rates, self._first_step,
-            self.params, self.state, self.scratch[0], self.grads, self.position, self._buffer[offset:],
-        )  # fmt: skip
+        with contextlib.nullcontext() if self._sharing is None else self._helped(self._sharing):
+            outcome = train(
+                self.model, self.optimizer, self.rule, self.data, self.plan, limits, self.rates, self._first_step,
+                self.params, self.state, self.scratch[0], self.grads, self.position, self._buffer[offset:],
+                self._sharing,
+            )  # fmt: skip
         if isinstance(self.schedule, tuple):  # what a user's own gives for steps that are never done is its own affair
             rates = self.rates[first - self._first_step : self.step - self._first_step]
             require_rates("fit", rates, "epoch", first, self.steps_per_epoch)
@@ -182,19 +181,24 @@ class Run:
         if self.plateau is not None and look_at_loss(self.plateau, self.plateau_state, loss):
             self.rates = np.empty(0)  # those computed ahead are out of date
 
-    def _sum_batch(self, limits):
-        """Sum the blocks of the batch under way on several threads; return whether it is complete."""
-        at, position = self.position.at, self.position
-        if at[EPOCH] >= limits.epoch:
-            return True
-        if not settle_part_of_order(self.data.order, self.data.pool, self.plan, at):
-            return False
-        batch_end = min(at[LOW] + self.plan.batch_size, self.n_rows)
-        low = at[LOW] + at[DONE]
-        high = min(batch_end, low + max(1, limits.rows // self.plan.block) * self.plan.block)
-        self._add_sums(self.data, self.data.order, low, high, position.totals, position.sums[:2])
-        at[DONE] += high - low
-        return high == batch_end
+    def _helped(self, sharing):
+        """A context in which helpers sum blocks of the batches."""
+        board = sharing.board
+
+        def take_part():
+            try:
+                help_along(self.model, self.params, self.data, self.plan.block, sharing)
+            except BaseException:
+                board[FAILED] = 1
+                raise
+
+        def dismiss():
+            board[DISMISSED] = 1
+
+        dismiss()
+        take_part()  # in this thread, so that it is compiled
+        board[[NEXT, FAILED, DISMISSED]] = 0
+        return helped(take_part, sharing.threads - 1, dismiss)
 
     def _add_sums(self, data, order, low, high, totals, loss_and_weight):
         """Add the sums over order[low:high], its blocks dealt to the threads, added in the order of the blocks."""

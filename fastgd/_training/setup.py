@@ -13,7 +13,7 @@ from fastgd._runtime.threads import usable
 from fastgd._training.loop import Data, Plan
 from fastgd.batches import ORDERS, SEQUENTIAL, split
 from fastgd.clipping import NoClipping
-from fastgd.gradients import block_rows
+from fastgd.gradients import rows_to_share
 
 MOST = (1 << 63) - 1  # counts are of 64 bits
 _MOST_ROWS = (1 << 32) - 1  # and those of rows of 32
@@ -91,7 +91,7 @@ def prepare(
     neighbours = max(1, _NEIGHBOUR_BYTES // row_bytes)
     plan = Plan(
         batch_size=batch_size,
-        block=block_rows.py_func(n_columns),
+        block=rows_to_share(n_columns, batch_size),
         order=order_code,
         seed=seed,
         neighbours=neighbours,
