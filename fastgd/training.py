@@ -110,9 +110,9 @@ def fit(
     progress : bool
         Show a progress bar.
     threads : int
-        At most so many threads for batches of some 20 µs of work and more, 1,500 rows of 32 columns say (and no more
-        threads than there are processors). The result has the same bits for any number. From batch to batch they wait
-        without sleeping: ask for no more than are free.
+        At most so many threads for batches of some 20 µs of work and more, 3,000 rows of 32 columns say (and no more
+        threads than the process has processors). The result has the same bits for any number. From batch to batch they
+        wait without sleeping: ask for no more than are free.
 
     Returns
     -------

@@ -14,7 +14,9 @@ import pytest
 from fit_runs import assert_same_bits, labelled
 
 import fastgd
+from fastgd import gradients
 from fastgd._arrays import finite as _finite
+from fastgd._runtime import threads as _threads
 from fastgd._training import run as _run
 from fastgd._training import setup as _setup
 
@@ -430,8 +432,8 @@ def test_interrupts_are_heard_at_once(tmp_path):
 
 
 def test_two_python_threads_at_once(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    monkeypatch.setattr(_run, "_THREAD_WORK", 1)
+    monkeypatch.setattr(_threads, "processors", lambda: 3)
+    monkeypatch.setattr(gradients, "_SHARE_WORK", 1 << 14)
     tables = [labelled(20_000, 3, seed=seed) for seed in range(4)]
     arguments = [{"batch_size": None, "threads": 3}, {"batch_size": 9000, "threads": 2}, {"batch_size": 64}, {}]
 
@@ -449,10 +451,11 @@ PROCESSES = """
 import multiprocessing, os, sys, threading
 import numpy as np
 import fastgd
-from fastgd._training import run as _run
+from fastgd import gradients
+from fastgd._runtime import threads as _threads
 
-os.cpu_count = lambda: 2
-_run._THREAD_WORK = 1
+_threads.processors = lambda: 2
+gradients._SHARE_WORK = 1 << 14
 X = np.random.default_rng(0).standard_normal((20_000, 3), np.float32)
 y = (X[:, 0] > 0.3).astype(np.float32)
 

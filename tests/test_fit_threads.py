@@ -1,6 +1,5 @@
 """`fit` on several threads: the same bits as on one, and threads only where they pay."""
 
-import os
 import threading
 import time
 
@@ -13,6 +12,8 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd import gradients
+from fastgd._arrays.views import borrowed, repeated
+from fastgd._jit import kernel
 from fastgd._runtime import pace as _pace
 from fastgd._runtime import threads as _threads
 from fastgd._training import loop, sharing
@@ -30,7 +31,7 @@ def shares(monkeypatch):
         counts.append(1 + count)
         return _threads.helped(task, count, dismiss)
 
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(_threads, "processors", lambda: 4)
     monkeypatch.setattr(gradients, "_SHARE_WORK", 1 << 14)
     monkeypatch.setattr(_run, "helped", counting)
     return counts
@@ -70,7 +71,7 @@ def test_same_bits_with_validation_weights_clipping_and_a_schedule(shares):
 
 
 def test_the_usual_threshold(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(_threads, "processors", lambda: 4)
     X, y = labelled(80_000, 32)
     arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": None, "epochs": 5}
     alone = fastgd.fit(fastgd.Neuron(32), X, y, **arguments)
@@ -94,7 +95,7 @@ def test_any_shape(n, batch_size, threads, order):
     X, y = labelled(n, 2)
     arguments = {"optimizer": fastgd.SGD(), "lr": 0.5, "batch_size": batch_size, "order": order, "epochs": 2}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "cpu_count", lambda: 6)
+        patch.setattr(_threads, "processors", lambda: 6)
         patch.setattr(gradients, "_SHARE_WORK", 1 << 12)
         on_threads = fastgd.fit(fastgd.Neuron(2), X, y, threads=threads, **arguments)
         alone = fastgd.fit(fastgd.Neuron(2), X, y, **arguments)
@@ -131,7 +132,7 @@ def test_batches_of_little_work_stay_on_one_thread(rows, columns, batch_size, sh
 
 
 def test_no_more_threads_than_processors(shares, monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(_threads, "processors", lambda: 2)
     X, y = labelled(30_000, 3)
     fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=None, threads=10**9, epochs=2)
     assert max(shares) == 2
@@ -141,7 +142,7 @@ def test_validation_is_shared_too(monkeypatch):
     counts = []
     monkeypatch.setattr(_run, "_THREAD_WORK", 1)
     monkeypatch.setattr(_run, "run_all", lambda tasks: counts.append(len(tasks)) or _threads.run_all(tasks))
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(_threads, "processors", lambda: 2)
     X, y = labelled(10_000, 3)
     arguments = {"optimizer": fastgd.SGD(), "validation": (X, y), "epochs": 2}
     alone = fastgd.fit(fastgd.Neuron(3), X, y, **arguments)
@@ -150,26 +151,86 @@ def test_validation_is_shared_too(monkeypatch):
     assert max(counts) == 2
 
 
-def test_what_a_helper_sums_by_itself():
+def shared_rows(blocks, threads):
+    """Rows in an order of their own, with what threads share that sum blocks of 256 of them."""
     X, y = labelled(1_000, 5)
     model, params = fastgd.Neuron(5), np.linspace(-1, 1, 6).astype(X.dtype)
     order = np.random.default_rng(0).permutation(1_000).astype(np.uint32)
     data = loop.Data(X, y, np.ones(1, X.dtype), np.empty(0, np.uint32), order)
-    shared = sharing.make_sharing(params, 4, 2)
-    shared.board[sharing.LOW], shared.board[sharing.HIGH] = 100, 951
-    shared.board[sharing.NEXT] = 4 << 32
+    return model, params, data, sharing.make_sharing(params, blocks, threads)
+
+
+def assert_sums(params, data, low, high, grads, loss_and_weight):
+    rows = data.order[low:high]
+    loss, mean = reference.loss_and_grad(params, data.X[rows], data.y[rows])
+    np.testing.assert_allclose(grads, mean * rows.size, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(loss_and_weight, [loss * rows.size, rows.size], rtol=1e-5)
+
+
+def call_helper(model, params, data, shared):
     helper = threading.Thread(target=sharing.help_along, args=(model, params, data, 256, shared))
     helper.start()
+    return helper
+
+
+def test_what_a_helper_sums_by_itself():
+    model, params, data, shared = shared_rows(4, 2)
+    first_row, batch, blocks = 100, 7, 3
+    ticket = first_row << 32 | batch << 16 | blocks << 8
+    shared.whose[:] = ticket | int(sharing.NOBODY)
+    shared.board[sharing.NEXT] = ticket
+    helper = call_helper(model, params, data, shared)
     deadline = time.monotonic() + 120
-    while shared.board[sharing.FINISHED] < 4 and time.monotonic() < deadline:
+    while (shared.whose[:24:8] != ticket | 1).any() and time.monotonic() < deadline:
         time.sleep(0.001)
     shared.board[sharing.DISMISSED] = 1
     helper.join()
-    for k, low in enumerate(range(100, 951, 256)):
-        rows = order[low : min(low + 256, 951)]
-        loss, grads = reference.loss_and_grad(params, X[rows], y[rows])
-        np.testing.assert_allclose(shared.grads[k, :6], grads * rows.size, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(shared.losses[k, :2], [loss * rows.size, rows.size], rtol=1e-5)
+    assert (shared.whose[:24:8] == ticket | 1).all()
+    for k in range(3):
+        low = 100 + 256 * k
+        assert_sums(params, data, low, low + 256, shared.grads[1, k, :6], shared.losses[1, k, :2])
+    assert not shared.grads[0].any()
+
+
+@kernel
+def sum_batch(model, params, data, low, high, scratch, shared, totals, sums):
+    sharing.sum_together(
+        model, params, borrowed(data.X), borrowed(data.y), repeated(data.weight, data.X.shape[0]), borrowed(data.order),
+        low, high, 256, 0, scratch, shared, totals, sums,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_nobody_waits_for_a_helper_that_never_comes_back(threads):
+    model, params, data, shared = shared_rows(4, threads)
+    scratch = fastgd.verbs.make_scratch(model, params)
+
+    def summed():
+        totals, sums = np.zeros(6), np.zeros(2)
+        sum_batch(model, params, data, 100, 951, scratch, shared, totals, sums)
+        assert_sums(params, data, 100, 951, totals, sums)
+        return totals
+
+    alone = summed()
+    stop = threading.Event()
+
+    def take_blocks():  # and sum none
+        while not stop.is_set():
+            waiting = int(shared.board[sharing.NEXT])
+            if waiting & 255 < waiting >> 8 & 255:
+                shared.board[sharing.NEXT] = waiting + 1
+
+    thief = threading.Thread(target=take_blocks)
+    thief.start()
+    helpers = [call_helper(model, params, data, shared) for _ in range(threads - 1)]
+    try:
+        for _ in range(300):
+            np.testing.assert_array_equal(summed(), alone)
+    finally:
+        stop.set()
+        shared.board[sharing.DISMISSED] = 1
+        for thread in (thief, *helpers):
+            thread.join()
 
 
 def test_an_error_of_a_helper_is_raised(shares, monkeypatch):

@@ -1,6 +1,5 @@
 """`minimize_many`: what `minimize` does with each problem, the same bits for any threads, and no harm from bad ones."""
 
-import os
 import signal
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from user_minimization import slower_and_slower
 
 import fastgd
 from fastgd import SGD, minimize, minimize_many
+from fastgd._runtime import threads as _threads
 from fastgd.problems import Bowl
 
 OPTIMIZER = fastgd.Momentum(beta=0.5)
@@ -67,7 +67,7 @@ def test_each_is_what_minimize_makes_of_it():
 def test_threads_and_chunks_change_no_bit(monkeypatch, chunks_of):
     _, X0, args = data(100)
     expected = fit(X0, args)
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(_threads, "processors", lambda: 4)
     for threads in (2, 3):
         assert_same(fit(X0, args, threads=threads), expected)
     chunks_of(100)  # which end in the middle of problems
@@ -185,7 +185,7 @@ def test_what_is_under_way_is_not_lost(chunks_of, compile):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_interrupts_are_heard_in_the_middle_of_a_problem(threads, monkeypatch, press):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(_threads, "processors", lambda: 2)
     _, X0, args = data()
     fit(X0, args, threads=threads)
     latency = press()

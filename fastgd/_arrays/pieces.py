@@ -51,6 +51,18 @@ def count_one(typing_context, numbers, k):
     return types.uint64(numbers, types.int64), emit
 
 
+@intrinsic
+def replace(typing_context, numbers, k, old, new):
+    """Make numbers[k] another if it still is the old one; return whether it was."""
+
+    def emit(context, builder, signature, arguments):
+        place = _place(context, builder, signature, arguments)
+        outcome = builder.cmpxchg(place, arguments[2], arguments[3], "acq_rel", "acquire")
+        return builder.extract_value(outcome, 1)
+
+    return types.boolean(numbers, types.int64, types.uint64, types.uint64), emit
+
+
 def _arrays(context, builder, kind, *values):
     """The arrays of nested tuples of one type, side by side, with their type and name."""
     for leaf_kind, name, *parts in leaves(builder, kind, *values):

@@ -4,8 +4,24 @@ A pool is made at its first use, and anew in the child of a fork, where the pare
 """
 
 import contextlib
+import ctypes
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor, wait
+
+from llvmlite import binding
+from numba.core import types
+
+
+def _system_call():
+    """The system's function by which a thread lets others have its processor."""
+    if sys.platform == "win32":
+        return ctypes.windll.kernel32.SwitchToThread
+    return ctypes.CDLL(None).sched_yield
+
+
+binding.add_symbol("fastgd_give_way", ctypes.cast(_system_call(), ctypes.c_void_p).value)
+give_way = types.ExternalFunction("fastgd_give_way", types.int32())  # in compiled code
 
 
 class _Pool:
@@ -37,9 +53,16 @@ class _Pool:
 _workers, _helpers = _Pool("fastgd"), _Pool("fastgd-helper")
 
 
+def processors():
+    """How many processors this process may use, as far as is known."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def usable(threads):
     """At most as many threads as there are processors: more would only take turns."""
-    return 1 if threads == 1 else min(threads, os.cpu_count() or 1)
+    return 1 if threads == 1 else min(threads, processors())
 
 
 def run_all(tasks):

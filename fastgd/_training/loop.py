@@ -181,12 +181,11 @@ def train(
                     for j in range(grads.size):
                         totals[j] += grads[j]
             else:
-                blocks = min(sharing.losses.shape[0], (budget - 1) // plan.block + 1)
+                blocks = min(sharing.losses.shape[1], (budget - 1) // plan.block + 1)
                 stop = min(start + blocks * plan.block, high)
-                if not sum_together(
+                sum_together(
                     model, params, X, y, weight, order, start, stop, plan.block, ahead, scratch, sharing, totals, sums
-                ):
-                    break
+                )
             done += stop - start
             budget -= 0 if looks_around else stop - start
         if low + done < high:

@@ -12,7 +12,7 @@ from fastgd._runtime.pace import rows_at_once
 from fastgd._runtime.threads import helped, run_all
 from fastgd._training import loop
 from fastgd._training.loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, train
-from fastgd._training.sharing import DISMISSED, FAILED, NEXT, help_along, make_sharing
+from fastgd._training.sharing import DISMISSED, HELPERS, NEXT, help_along, make_sharing
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, begin_anew, look_at_loss, new_plateau_state, reduced
 from fastgd.schedules.values import fill_rates, require_rates
@@ -186,19 +186,15 @@ class Run:
         board = sharing.board
 
         def take_part():
-            try:
-                help_along(self.model, self.params, self.data, self.plan.block, sharing)
-            except BaseException:
-                board[FAILED] = 1
-                raise
+            help_along(self.model, self.params, self.data, self.plan.block, sharing)
 
         def dismiss():
             board[DISMISSED] = 1
 
         dismiss()
         take_part()  # in this thread, so that it is compiled
-        board[[NEXT, FAILED, DISMISSED]] = 0
-        return helped(take_part, sharing.threads - 1, dismiss)
+        board[[NEXT, HELPERS, DISMISSED]] = 0
+        return helped(take_part, sharing.grads.shape[0] - 1, dismiss)
 
     def _add_sums(self, data, order, low, high, totals, loss_and_weight):
         """Add the sums over order[low:high], its blocks dealt to the threads, added in the order of the blocks."""

@@ -1,8 +1,9 @@
 """Batches whose blocks are summed by several threads, which wait for the next batch in compiled code.
 
 A batch is tens of microseconds of work, and so is waking a thread. So helpers are called once a chunk, and look out for
-block after block without sleeping, as OpenMP's threads do. Who leads sums what no helper has taken: where there is no
-processor to be had for one, nothing waits for it but a block that it has begun.
+block after block without sleeping, as OpenMP's threads do. A processor may be there for them only now and then: who
+leads sums the blocks that nobody has taken, and in the end those that a helper has taken and is late with. Each thread
+has room of its own for its sums, so that what a late helper still writes harms nobody.
 """
 
 from typing import NamedTuple
@@ -10,69 +11,48 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._arrays.ahead import rows_ahead
-from fastgd._arrays.pieces import count_one, share, shared
-from fastgd._arrays.views import borrowed, borrowed_row, repeated
+from fastgd._arrays.pieces import count_one, replace, share, shared
+from fastgd._arrays.views import borrowed, borrowed_row, borrowed_slice, repeated
 from fastgd._jit import kernel
+from fastgd._runtime.threads import give_way
 from fastgd.gradients import add_rows, sum_of_weights
 from fastgd.verbs import make_scratch
 
-# The board that all look at: the number of blocks to be summed and the next of them in one number; how many are summed;
-# whether a helper failed; whether helpers are to go home. Each in a cache line of its own.
-NEXT, FINISHED, FAILED, DISMISSED, BOARD = range(0, 40, 8)
-LOW, HIGH = NEXT + 1, NEXT + 2  # the rows that are summed, by their places in the order
-_HALF, _LOWER = np.uint64(32), np.uint64((1 << 32) - 1)
-_MOST_BLOCKS = 64  # that are shared out at once,
-_MOST_SUMS = 1 << 20  # of so many numbers together
-_LINE = 16  # numbers between the sums of two blocks: no cache line has two owners
+# The board that all look at: what is to be summed; how many helpers have come; whether they are to go home; how many
+# batches there were. Each in a cache line of its own.
+NEXT, HELPERS, DISMISSED, BATCHES, BOARD = range(0, 40, 8)
+# NEXT is one number, so that who takes a block knows all about it: from the lowest bits the next block and how many
+# there are, in 8 bits each, the batch in 16, and the first row in 32. With a thread in the place of the block it says
+# whose sums of a block count; until these are there, nobody's.
+_COUNT, _BATCH, _ROW = np.uint64(8), np.uint64(16), np.uint64(32)
+_BYTE, _WORD, NOBODY = np.uint64(0xFF), np.uint64(0xFFFF), np.uint64(0xFF)
+_MOST_BLOCKS, MOST_THREADS = 64, 64  # in 8 bits both: each helper may count one too many
+_MOST_SUMS = 1 << 20  # numbers in the sums of a thread
+_LINE, _APART = 16, np.uint64(8)  # numbers that lie between those of two blocks: no cache line has two owners
+_PATIENCE = 1 << 14  # looks at a block that is late, some 20 µs, and more by one for so many numbers of X,
+_NUMBERS_A_LOOK = 8  # which take about as long
+_IDLE = 1 << 12  # looks at the board, after which a helper lets others have its processor: who leads may wait for one
 
 
 class Sharing(NamedTuple):
     """What the threads of one run share beside its data and parameters."""
 
     board: np.ndarray  # uint64
-    grads: np.ndarray  # (blocks, n_params or more): the sums of each block's gradients
-    losses: np.ndarray  # (blocks, 2 or more) float64: of its losses and its weights
-    threads: int
+    whose: np.ndarray  # uint64, in places 8 apart: whose sums of a block count
+    grads: np.ndarray  # (threads, blocks, n_params or more): the sums of each block's gradients
+    losses: np.ndarray  # (threads, blocks, 2 or more) float64: of its losses and its weights
 
 
 def make_sharing(params, blocks, threads):
-    """Make what so many threads share, of batches of so many blocks."""
+    """Make what at most so many threads share, of batches of so many blocks."""
+    threads = min(threads, blocks, MOST_THREADS)
     blocks = min(blocks, max(threads, min(_MOST_BLOCKS, _MOST_SUMS // params.size)))
     return Sharing(
         np.zeros(BOARD, np.uint64),
-        np.zeros((blocks, params.size + _LINE), params.dtype),
-        np.zeros((blocks, _LINE)),
-        min(threads, blocks),
+        np.zeros(blocks * 8, np.uint64),
+        np.zeros((threads, blocks, params.size + _LINE), params.dtype),
+        np.zeros((threads, blocks, _LINE)),
     )
-
-
-@kernel(merge=True)
-def sum_blocks_there_are(model, params, X, y, weight, order, block, ahead, scratch, sharing, helps):
-    """Take blocks that are still to be summed, one after the other, until none is left; return how many.
-
-    Whether this thread helps, and tells who leads of each.
-    """
-    board = sharing.board
-    if ahead > 0:
-        ahead = sharing.threads * block  # what lies between is for others
-    n_taken = np.uint64(0)
-    while True:
-        waiting = shared(board, NEXT)
-        if waiting & _LOWER >= waiting >> _HALF:
-            return n_taken
-        taken = count_one(board, NEXT)  # perhaps of other rows than those that were waiting
-        k = taken & _LOWER
-        if k >= taken >> _HALF:
-            return n_taken
-        start = np.int64(board[LOW] + k * np.uint64(block))
-        stop = min(start + block, np.int64(board[HIGH]))
-        sums = borrowed_row(sharing.grads, k)[: params.size]
-        sums[:] = 0
-        sharing.losses[k, 0] = add_rows(model, params, X, y, weight, order, start, stop, ahead, scratch, sums)
-        sharing.losses[k, 1] = sum_of_weights(weight, order, start, stop)
-        n_taken += np.uint64(1)
-        if helps:
-            count_one(board, FINISHED)
 
 
 @kernel
@@ -81,28 +61,76 @@ def help_along(model, params, data, block, sharing):
     X, y, order, params = borrowed(data.X), borrowed(data.y), borrowed(data.order), borrowed(params)
     weight, ahead = repeated(data.weight, X.shape[0]), rows_ahead(X)
     scratch = make_scratch(model, params)
-    while not shared(sharing.board, DISMISSED):
-        sum_blocks_there_are(model, params, X, y, weight, order, block, ahead, scratch, sharing, True)
+    board, whose, grads, losses = borrowed(sharing)
+    me = np.uint64(1) + count_one(board, HELPERS)
+    if ahead > 0:
+        ahead = grads.shape[0] * block  # what lies between is for others
+    idle = 0
+    while not shared(board, DISMISSED):
+        waiting = shared(board, NEXT)
+        if waiting & _BYTE >= (waiting >> _COUNT) & _BYTE:
+            idle += 1
+            if idle > _IDLE:
+                give_way()
+            continue
+        idle = 0
+        taken = count_one(board, NEXT)  # perhaps of another batch than the one that was waiting
+        k = taken & _BYTE
+        if k >= (taken >> _COUNT) & _BYTE:
+            continue
+        start = np.int64((taken >> _ROW) + k * np.uint64(block))
+        sums = borrowed_slice(borrowed_row(borrowed_row(grads, me), k), np.uint64(0), np.uint64(params.size))
+        for j in range(sums.size):
+            sums[j] = 0
+        losses[me, k, 0] = add_rows(model, params, X, y, weight, order, start, start + block, ahead, scratch, sums)
+        losses[me, k, 1] = sum_of_weights(weight, order, start, start + block)
+        batch = taken ^ k
+        replace(whose, k * _APART, batch | NOBODY, batch | me)
 
 
 @kernel(merge=True)
 def sum_together(model, params, X, y, weight, order, low, high, block, ahead, scratch, sharing, totals, sums):
-    """Add the sums over order[low:high] to totals, loss and weight to sums[:2], in the order of the blocks.
-
-    Returns whether no helper failed.
-    """
-    board = sharing.board
-    n_blocks = np.uint64((high - low + block - 1) // block)
-    board[LOW], board[HIGH] = low, high
-    finished = shared(board, FINISHED)
-    share(board, NEXT, n_blocks << _HALF)
-    own = sum_blocks_there_are(model, params, X, y, weight, order, block, ahead, scratch, sharing, False)
-    while shared(board, FINISHED) - finished < n_blocks - own:
-        if shared(board, FAILED):
-            return False
-    for k in range(n_blocks):
+    """Add the sums over order[low:high] to totals, loss and weight to sums[:2], in the order of the blocks."""
+    board, whose, grads, losses = borrowed(sharing)
+    last = np.uint64((high - low - 1) // block)  # a block that is not shared: it may be shorter
+    board[BATCHES] += np.uint64(1)
+    batch = (np.uint64(low) << _ROW) | ((board[BATCHES] & _WORD) << _BATCH) | (last << _COUNT)
+    for k in range(last):
+        whose[k * _APART] = batch | NOBODY
+    whose[last * _APART] = batch
+    share(board, NEXT, batch)
+    if ahead > 0:
+        ahead = grads.shape[0] * block
+    looks = _PATIENCE + block * X.shape[1] // _NUMBERS_A_LOOK
+    k, late, open_block = last, False, np.uint64(0)
+    while k <= last:
+        start = np.int64(np.uint64(low) + k * np.uint64(block))
+        stop = min(start + block, high)
+        own = borrowed_slice(borrowed_row(borrowed_row(grads, np.uint64(0)), k), np.uint64(0), np.uint64(params.size))
+        for j in range(own.size):
+            own[j] = 0
+        losses[0, k, 0] = add_rows(model, params, X, y, weight, order, start, stop, ahead, scratch, own)
+        losses[0, k, 1] = sum_of_weights(weight, order, start, stop)
+        if late:
+            replace(whose, k * _APART, batch | NOBODY, batch)
+        else:
+            whose[k * _APART] = batch
+        # The next one that is not taken; if there is none, one that a helper is late with.
+        k = last
+        if not late and shared(board, NEXT) & _BYTE < last:
+            k = count_one(board, NEXT) & _BYTE
+        if k >= last:
+            k = last + np.uint64(1)
+            while open_block < last and k > last:
+                if shared(whose, open_block * _APART) & _BYTE != NOBODY:
+                    open_block += np.uint64(1)
+                elif looks > 0:
+                    looks -= 1
+                else:
+                    k, late = open_block, True
+    for k in range(last + np.uint64(1)):
+        who = whose[k * _APART] & _BYTE
         for j in range(totals.size):
-            totals[j] += sharing.grads[k, j]
-        sums[0] += sharing.losses[k, 0]
-        sums[1] += sharing.losses[k, 1]
-    return True
+            totals[j] += grads[who, k, j]
+        sums[0] += losses[who, k, 0]
+        sums[1] += losses[who, k, 1]
