@@ -447,6 +447,42 @@ def test_two_python_threads_at_once(monkeypatch):
                 assert_same_bits(result, expected)
 
 
+TIMED_OUT = """
+import signal
+import numpy as np
+import fastgd
+from fastgd._runtime import threads as _threads
+
+_threads.processors = lambda: 2
+X = np.random.default_rng(0).normal(size=(5000, 16)).astype(np.float32)
+y = (X[:, 0] > 0).astype(np.float32)
+
+def fit(epochs):
+    fastgd.fit(fastgd.Neuron(16), X, y, batch_size=None, epochs=epochs, threads=2, callback=lambda progress: None)
+
+def time_out(*arguments):
+    raise TimeoutError
+
+fit(3)
+signal.signal(signal.SIGALRM, time_out)
+for i in range(400):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.002 + 3e-6 * i)
+        fit(10**6)
+    except TimeoutError:
+        pass
+print("ended")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="the system has no alarms")
+def test_a_program_that_times_its_fits_out_can_end(tmp_path):
+    script = tmp_path / "timed_out.py"
+    script.write_text(TIMED_OUT)
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=240)
+    assert (ran.returncode, ran.stdout) == (0, "ended\n"), ran.stderr
+
+
 PROCESSES = """
 import multiprocessing, os, sys, threading
 import numpy as np

@@ -20,20 +20,22 @@ from fastgd._training import loop, sharing
 from fastgd._training import run as _run
 
 SHARE_WORK = gradients._SHARE_WORK
+PATIENT = 1 << 18  # looks
 
 
 @pytest.fixture
 def shares(monkeypatch):
-    """Four processors, small blocks, and a list of how many threads shared the batches of each chunk."""
+    """Four processors, small blocks, and a list of how many threads shared the batches of each run."""
     counts = []
 
-    def counting(task, count, dismiss):
-        counts.append(1 + count)
-        return _threads.helped(task, count, dismiss)
+    def counting(*arguments):
+        made = sharing.make_sharing(*arguments)
+        counts.append(len(made.grads))
+        return made
 
     monkeypatch.setattr(_threads, "processors", lambda: 4)
     monkeypatch.setattr(gradients, "_SHARE_WORK", 1 << 14)
-    monkeypatch.setattr(_run, "helped", counting)
+    monkeypatch.setattr(_run, "make_sharing", counting)
     return counts
 
 
@@ -167,8 +169,8 @@ def assert_sums(params, data, low, high, grads, loss_and_weight):
     np.testing.assert_allclose(loss_and_weight, [loss * rows.size, rows.size], rtol=1e-5)
 
 
-def call_helper(model, params, data, shared):
-    helper = threading.Thread(target=sharing.help_along, args=(model, params, data, 256, shared))
+def call_helper(model, params, data, shared, me):
+    helper = threading.Thread(target=sharing.help_along, args=(model, params, data, 256, shared, me, PATIENT))
     helper.start()
     return helper
 
@@ -179,11 +181,10 @@ def test_what_a_helper_sums_by_itself():
     ticket = first_row << 32 | batch << 16 | blocks << 8
     shared.whose[:] = ticket | int(sharing.NOBODY)
     shared.board[sharing.NEXT] = ticket
-    helper = call_helper(model, params, data, shared)
+    helper = call_helper(model, params, data, shared, 1)
     deadline = time.monotonic() + 120
     while (shared.whose[:24:8] != ticket | 1).any() and time.monotonic() < deadline:
         time.sleep(0.001)
-    shared.board[sharing.DISMISSED] = 1
     helper.join()
     assert (shared.whose[:24:8] == ticket | 1).all()
     for k in range(3):
@@ -222,29 +223,40 @@ def test_nobody_waits_for_a_helper_that_never_comes_back(threads):
 
     thief = threading.Thread(target=take_blocks)
     thief.start()
-    helpers = [call_helper(model, params, data, shared) for _ in range(threads - 1)]
+    helpers = [call_helper(model, params, data, shared, k) for k in range(1, threads)]
     try:
         for _ in range(300):
             np.testing.assert_array_equal(summed(), alone)
     finally:
         stop.set()
-        shared.board[sharing.DISMISSED] = 1
         for thread in (thief, *helpers):
             thread.join()
 
 
-def test_an_error_of_a_helper_is_raised(shares, monkeypatch):
-    calls = []
+@pytest.mark.parametrize("error", [ZeroDivisionError, RuntimeError])
+def test_a_helper_that_fails_or_never_comes_changes_nothing(error, shares, monkeypatch):
+    X, y = labelled(20_000, 3)
+    arguments = {"optimizer": fastgd.SGD(), "batch_size": 10_000, "epochs": 40, "tol": 0.0}  # a chunk an epoch
+    alone, calls, help_along, start = fastgd.fit(fastgd.Neuron(3), X, y, **arguments), [], sharing.help_along, []
 
     def fail(*arguments):
+        if arguments[-1] == 0:
+            return help_along(*arguments)
         calls.append(arguments)
-        if len(calls) == 2:  # the first is for compiling
-            raise ZeroDivisionError
+        raise error
 
-    monkeypatch.setattr(_run, "help_along", fail)
-    X, y = labelled(20_000, 3)
-    with pytest.raises(ZeroDivisionError):
-        fastgd.fit(fastgd.Neuron(3), X, y, optimizer=fastgd.SGD(), batch_size=10_000, threads=2, epochs=10**6)
+    def refuse(*arguments):
+        start.append(arguments)
+        raise error
+
+    monkeypatch.setattr(sharing, "help_along", fail)
+    if error is RuntimeError:  # what Python says where no thread is to be had
+        monkeypatch.setattr(_threads._thread, "start_new_thread", refuse)
+    assert_same_bits(fastgd.fit(fastgd.Neuron(3), X, y, threads=2, **arguments), alone)
+    deadline = time.monotonic() + 60
+    while not (calls or start) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert calls or len(start) >= alone.n_epochs
 
 
 def test_divergence_on_threads(shares):

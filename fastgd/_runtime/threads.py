@@ -3,10 +3,12 @@
 A pool is made at its first use, and anew in the child of a fork, where the parent's threads do not exist.
 """
 
-import contextlib
+import _thread
+import atexit
 import ctypes
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from llvmlite import binding
@@ -95,23 +97,42 @@ def call_for_help(task, count):
         return []
 
 
-@contextlib.contextmanager
-def helped(task, count, dismiss):
-    """Let so many other threads call a function meanwhile. In the end call `dismiss`, and wait for their return.
+_under_way: set[object] = set()  # threads that `start_aside` has started
 
-    Raises what one of them raised.
+
+def start_aside(task):
+    """Call a function in a thread of its own, and go on; return whether there is one to be had.
+
+    What it raises is lost. No lock is held meanwhile that an exception from a signal's handler could leave closed, as
+    those of `threading` and of the pools can be left: a program that is timed out in this way could not end then.
     """
-    called = call_for_help(task, count)
+
+    def run():
+        me = object()
+        _under_way.add(me)
+        try:
+            task()
+        except Exception:
+            pass
+        finally:
+            _under_way.discard(me)
+
     try:
-        yield
-    finally:
-        dismiss()
-        called = [future for future in called if not future.cancel()]  # but those that had no time yet
-        wait(called)
-    for future in called:
-        future.result()
+        _thread.start_new_thread(run, ())
+    except RuntimeError:
+        return False
+    return True
+
+
+@atexit.register
+def _wait_for_those_under_way():
+    """For a second at most: a thread that ends when the interpreter is gone may crash the process."""
+    deadline = time.monotonic() + 1
+    while _under_way and time.monotonic() < deadline:
+        time.sleep(1e-3)
 
 
 if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_under_way.clear)
     os.register_at_fork(after_in_child=_workers.forget)
     os.register_at_fork(after_in_child=_helpers.forget)

@@ -1,6 +1,5 @@
 """The arrays of one training run, and how it is advanced: by chunks, on one thread or several, undone if need be."""
 
-import contextlib
 import math
 import time
 from typing import Any, NamedTuple
@@ -9,10 +8,10 @@ import numpy as np
 
 from fastgd._arrays.row_totals import SINGLE_ROWS
 from fastgd._runtime.pace import rows_at_once
-from fastgd._runtime.threads import helped, run_all
+from fastgd._runtime.threads import run_all
 from fastgd._training import loop
 from fastgd._training.loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, train
-from fastgd._training.sharing import DISMISSED, HELPERS, NEXT, help_along, make_sharing
+from fastgd._training.sharing import Helpers, make_sharing
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, begin_anew, look_at_loss, new_plateau_state, reduced
 from fastgd.schedules.values import fill_rates, require_rates
@@ -75,7 +74,10 @@ class Run:
         self._buffer = np.empty((_HISTORY_ROWS, len(loop.HISTORY)))
         self._chunk_rows = max(1, _FIRST_WORK // (params.size + 32))
         blocks = -(-plan.batch_size // plan.block)
-        self._sharing = make_sharing(params, blocks, threads) if threads > 1 and blocks > 1 else None
+        self._sharing = self._helpers = None
+        if threads > 1 and blocks > 1:
+            self._sharing = make_sharing(params, blocks, threads)
+            self._helpers = Helpers(model, params, data, plan.block, self._sharing)
 
     @property
     def history(self):
@@ -147,12 +149,12 @@ class Run:
     def _chunk(self, limits, offset=0):
         self._fill_rates()
         first = self.step
-        with contextlib.nullcontext() if self._sharing is None else self._helped(self._sharing):
-            outcome = train(
-                self.model, self.optimizer, self.rule, self.data, self.plan, limits, self.rates, self._first_step,
-                self.params, self.state, self.scratch[0], self.grads, self.position, self._buffer[offset:],
-                self._sharing,
-            )  # fmt: skip
+        if self._helpers is not None:
+            self._helpers.call()
+        outcome = train(
+            self.model, self.optimizer, self.rule, self.data, self.plan, limits, self.rates, self._first_step,
+            self.params, self.state, self.scratch[0], self.grads, self.position, self._buffer[offset:], self._sharing,
+        )  # fmt: skip
         if isinstance(self.schedule, tuple):  # what a user's own gives for steps that are never done is its own affair
             rates = self.rates[first - self._first_step : self.step - self._first_step]
             require_rates("fit", rates, "epoch", first, self.steps_per_epoch)
@@ -180,21 +182,6 @@ class Run:
         """Reduce the rate where the loss of the epoch just completed calls for that."""
         if self.plateau is not None and look_at_loss(self.plateau, self.plateau_state, loss):
             self.rates = np.empty(0)  # those computed ahead are out of date
-
-    def _helped(self, sharing):
-        """A context in which helpers sum blocks of the batches."""
-        board = sharing.board
-
-        def take_part():
-            help_along(self.model, self.params, self.data, self.plan.block, sharing)
-
-        def dismiss():
-            board[DISMISSED] = 1
-
-        dismiss()
-        take_part()  # in this thread, so that it is compiled
-        board[[NEXT, HELPERS, DISMISSED]] = 0
-        return helped(take_part, sharing.grads.shape[0] - 1, dismiss)
 
     def _add_sums(self, data, order, low, high, totals, loss_and_weight):
         """Add the sums over order[low:high], its blocks dealt to the threads, added in the order of the blocks."""

@@ -1,11 +1,13 @@
 """Batches whose blocks are summed by several threads, which wait for the next batch in compiled code.
 
-A batch is tens of microseconds of work, and so is waking a thread. So helpers are called once a chunk, and look out for
-block after block without sleeping, as OpenMP's threads do. A processor may be there for them only now and then: who
-leads sums the blocks that nobody has taken, and in the end those that a helper has taken and is late with. Each thread
-has room of its own for its sums, so that what a late helper still writes harms nobody.
+A batch is tens of microseconds of work, and so is waking a thread. So helpers, once called, look out for block after
+block without sleeping, as OpenMP's threads do, and go home when there has been none for some milliseconds. A processor
+may be there for them only now and then: who leads sums the blocks that nobody has taken, and in the end those that a
+helper has taken and is late with. Each thread has room of its own for its sums, so that what a late helper still writes
+harms nobody, and nobody ever waits for one to come or to go.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -14,13 +16,12 @@ from fastgd._arrays.ahead import rows_ahead
 from fastgd._arrays.pieces import count_one, replace, share, shared
 from fastgd._arrays.views import borrowed, borrowed_row, borrowed_slice, repeated
 from fastgd._jit import kernel
-from fastgd._runtime.threads import give_way
+from fastgd._runtime.threads import give_way, start_aside
 from fastgd.gradients import add_rows, sum_of_weights
 from fastgd.verbs import make_scratch
 
-# The board that all look at: what is to be summed; how many helpers have come; whether they are to go home; how many
-# batches there were. Each in a cache line of its own.
-NEXT, HELPERS, DISMISSED, BATCHES, BOARD = range(0, 40, 8)
+# The board that all look at: what is to be summed; how many batches there were. Each in a cache line of its own.
+NEXT, BATCHES, BOARD = range(0, 24, 8)
 # NEXT is one number, so that who takes a block knows all about it: from the lowest bits the next block and how many
 # there are, in 8 bits each, the batch in 16, and the first row in 32. With a thread in the place of the block it says
 # whose sums of a block count; until these are there, nobody's.
@@ -31,7 +32,9 @@ _MOST_SUMS = 1 << 20  # numbers in the sums of a thread
 _LINE, _APART = 16, np.uint64(8)  # numbers that lie between those of two blocks: no cache line has two owners
 _PATIENCE = 1 << 14  # looks at a block that is late, some 20 µs, and more by one for so many numbers of X,
 _NUMBERS_A_LOOK = 8  # which take about as long
-_IDLE = 1 << 12  # looks at the board, after which a helper lets others have its processor: who leads may wait for one
+# Looks at the board, after which a helper lets others have its processor at each (who leads may wait for one), and
+# after which it goes home, some 2 ms later.
+_IDLE, _LEAVES = 1 << 12, 1 << 13
 
 
 class Sharing(NamedTuple):
@@ -56,17 +59,16 @@ def make_sharing(params, blocks, threads):
 
 
 @kernel
-def help_along(model, params, data, block, sharing):
-    """Sum blocks as they come, until dismissed."""
+def help_along(model, params, data, block, sharing, me, patience):
+    """Sum blocks as they come, as thread `me` of 1, 2, ..., until there was none for so many looks."""
     X, y, order, params = borrowed(data.X), borrowed(data.y), borrowed(data.order), borrowed(params)
     weight, ahead = repeated(data.weight, X.shape[0]), rows_ahead(X)
     scratch = make_scratch(model, params)
     board, whose, grads, losses = borrowed(sharing)
-    me = np.uint64(1) + count_one(board, HELPERS)
     if ahead > 0:
         ahead = grads.shape[0] * block  # what lies between is for others
     idle = 0
-    while not shared(board, DISMISSED):
+    while idle < patience:
         waiting = shared(board, NEXT)
         if waiting & _BYTE >= (waiting >> _COUNT) & _BYTE:
             idle += 1
@@ -134,3 +136,26 @@ def sum_together(model, params, X, y, weight, order, low, high, block, ahead, sc
             totals[j] += grads[who, k, j]
         sums[0] += losses[who, k, 0]
         sums[1] += losses[who, k, 1]
+
+
+class Helpers:
+    """The helpers of one run, who are called when they are needed."""
+
+    def __init__(self, model, params, data, block, sharing):
+        self._help_along = functools.partial(help_along, model, params, data, block, sharing)
+        self._help_along(1, 0)  # for compiling, in this thread
+        self._there = [False] * (sharing.grads.shape[0] - 1)
+
+    def call(self):
+        """Call those who have gone home, or failed: their block is done again by who leads, who may fail at it too."""
+        for k, is_there in enumerate(self._there):
+            if not is_there:
+                self._there[k] = True
+                if not start_aside(functools.partial(self._help, k)):
+                    self._there[k] = False
+
+    def _help(self, k):
+        try:
+            self._help_along(1 + k, _LEAVES)
+        finally:
+            self._there[k] = False
