@@ -74,9 +74,9 @@ def judge(run):
     cosine = _mean(run.cosine)
     if run.unit == "epoch" and not loss.any():
         return JUST_RIGHT, ["the loss is 0 from the start: nothing is left to improve"], [], None
-    if _is_dead(run, last):
+    if _is_dead(run):
         said = [
-            f"the loss stays at {last:.4g}, yet no batch has a gradient left: the mean norm of the last epoch is "
+            f"the loss stays at {loss[-1]:.4g}, yet no batch has a gradient left: the mean norm of the last epoch is "
             f"{run.norm[-1]:.3g}; steps of this size have saturated it"
         ]
         return STUCK, said, _ANEW, None
@@ -113,22 +113,24 @@ def judge(run):
     # Near 2/λ noise builds up too, to lr·σ²/(4(2 - lr·λ)); what the rate makes grow by itself grows at every step.
     steadily = loss.size < 4 or rises_steadily(loss[-2 * q :])
     above = last > first + (1e3 if alternates else 0.2) * abs(first)
-    noise = _noise(run, first - last, cosine)
+    noise = _noise(run, min(first, run.before) - last if run.true_norm else first - last, cosine)
     if (rises and accelerates and ((alternates and steadily) or (climbs and math.isnan(cosine)))) or (
         above and ((explodes and (rises or steadily or not noise)) or (not noise and not alternates))
     ):
         said = [f"the loss rose from {loss.min():.4g} to {loss[-1]:.4g} (it began at {first:.4g})"]
         return DIVERGED, said + ([_overshot(cosine)] if alternates else []), _MUCH_SMALLER, None
 
-    if last > _FAR_BELOW * run.before:  # else it has got over what its first steps did
-        began, highest = f"before any step the loss was {run.before:.4g}", int(loss.argmax())
+    highest = int(loss.argmax())
+    had_fallen = run.unit == "epoch" and bool((loss[:highest] < run.before).any())
+    if last > _FAR_BELOW * run.before or had_fallen:  # else it has got over what its first steps did
+        began = f"before any step the loss was {run.before:.4g}"
         if loss[highest] > _RAISED * run.uncertainty * run.before:
             said = [
                 f"{began}; the mean of {unit} {highest + 1} is {loss[highest]:.4g}: steps raised it, and it ended at "
                 f"{loss[-1]:.4g}"
             ]
             return (DIVERGED, said, _MUCH_SMALLER, None) if last > run.before else (OSCILLATING, said, _SMALLER, None)
-        if run.promised > _PROMISED:
+        if run.promised > _PROMISED and last > _FAR_BELOW * run.before:
             said = [
                 f"{began}; the slope promised that the first step would lower it by {run.promised * run.before:.3g}, "
                 f"more than there is: it overshot, and the run ended at {loss[-1]:.4g}"
@@ -138,7 +140,6 @@ def judge(run):
         return OSCILLATING, [_overshot(cosine), _went(first, last, run)], _SMALLER, None
 
     fall = first - last
-    highest = int(loss.argmax())
     peak = loss[highest] - first
     if unit == "step" and peak > fall and loss[-2 * q :].mean() - loss.min() < _BELOW_PEAK * peak:
         said = [
@@ -156,6 +157,9 @@ def judge(run):
             if sees_norm:
                 said.append(f"the gradient's norm is tiny beside it: {math.sqrt(squared):.3g}")
             return STUCK, said, _OFF_A_PLATEAU, None
+        if not run.true_norm and run.n_steps > 0 and not known.any():
+            said.append(f"no step has moved, where the gradient's norm is {run.slope:.3g}: they are lost in rounding")
+            return TOO_SMALL, said, _LARGER, None
         if cosine > 0.5:
             said.append(f"successive gradients agree (mean cosine {cosine:.2f}): the steps lead nowhere yet")
             return TOO_SMALL, said, _LARGER, rows_needed(loss)
@@ -163,8 +167,9 @@ def judge(run):
     if run.true_norm and run.steps == 1 and late < 0 and not shrank and np.std(loss[-2 * q :]) > _FLAT * abs(last):
         said = [_overshot(late), "the full batch has no noise, yet the loss goes up and down"]
         return OSCILLATING, said, _SMALLER, None
-    # At rest in noise the gradients of single steps correlate by -lr·λ/2; while they lead downhill they agree.
-    at_rest = run.steps == 1 and late < 0
+    # At rest in noise the gradients of single steps correlate by -lr·λ/2; while they lead downhill they agree. Those of
+    # an epoch are of either kind, in different directions: there the height of the floor has to tell too.
+    at_rest = late < 0 and (run.steps == 1 or bool(noise))
     seen = drop = third.mean() - fourth.mean()
     if drop <= max(STILL_FALLS * fall, chance):
         # Three or four rows one below the other may be chance, of batches whose gradients do not lead on.
@@ -252,10 +257,10 @@ def _above(run, last):
     return f"the loss ended above where it began: at {last:.4g}, from {began}"
 
 
-def _is_dead(run, last):
+def _is_dead(run):
     """Whether batches have a loss and no gradient: at a minimum that is not 0 theirs point in all directions."""
-    began = run.true_norm and (run.steps > 1 or run.promised > _PROMISED) and run.norm[0] > 0
-    return bool(began and run.norm[-1] ** 2 < _DEAD * abs(last) and abs(last) > _ROUNDING * abs(run.loss[0]))
+    began, last = run.true_norm and (run.steps > 1 or run.promised > _PROMISED) and run.norm[0] > 0, abs(run.loss[-1])
+    return bool(began and run.norm[-1] ** 2 < _DEAD * last and last > _ROUNDING * abs(run.loss[0]))
 
 
 def _blown_up(run, finite):
@@ -309,6 +314,8 @@ def _noise(run, fall, cosine):
     if math.isnan(added):  # on a bowl at rest the excess is a sum of d squares, and varies by √(2/d) of its mean
         added = spread * math.sqrt(run.n_params / 2)
         noisy = spread > 0.1 * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and not abs(cosine) >= 0.9
+    if run.true_norm and run.steps > 1 and spread > abs(floor) and _wanders(last_half):
+        noisy, added = True, floor - float(last_half.min())  # rare long excursions, close to the mean square's limit
     if not noisy:
         return []
     return [
@@ -316,6 +323,11 @@ def _noise(run, fall, cosine):
         f"cosine of {cosine:.2f}",
         f"the steps' noise adds about {added:.3g} to it, which a smaller rate would not",
     ]
+
+
+def _wanders(loss):
+    """Whether a part of a record goes up and down, where one way only would take it from its highest to its lowest."""
+    return np.abs(np.diff(loss)).sum() > 1.5 * np.ptp(loss)
 
 
 def _added_by_noise(run):
