@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from fastgd import _check
 from fastgd._arrays.ahead import rows_ahead, rows_to_come
 from fastgd._arrays.rows import prefetch_rows
-from fastgd._arrays.views import borrowed, borrowed_slice, repeated
+from fastgd._arrays.views import borrowed, borrowed_row, borrowed_slice, repeated
 from fastgd._calls.compiled_checks import require_array, require_vector
 from fastgd._calls.dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
 from fastgd._jit import kernel
@@ -94,6 +94,16 @@ def sum_of_weights(weight, order, low, high):
     return total
 
 
+@kernel(merge=True)
+def sum_block(model, params, X, y, weight, order, start, stop, ahead, scratch, grads, losses, k):
+    """Sum the rows order[start:stop] to row k of grads, of losses: their loss and their weight."""
+    sums = borrowed_slice(borrowed_row(grads, k), np.uint64(0), np.uint64(params.size))
+    for j in range(sums.size):
+        sums[j] = 0
+    losses[k, 0] = add_rows(model, params, X, y, weight, order, start, stop, ahead, scratch, sums)
+    losses[k, 1] = sum_of_weights(weight, order, start, stop)
+
+
 @kernel
 def sum_blocks(model, params, X, y, weight, order, low, high, block, scratch, grads, losses):
     """Sum losses and gradients of the rows order[low:high], block by block.
@@ -102,13 +112,11 @@ def sum_blocks(model, params, X, y, weight, order, low, high, block, scratch, gr
     loss and its weight.
     """
     weight, ahead = repeated(weight, X.shape[0]), rows_ahead(X)
+    grads, losses = borrowed(grads), borrowed(losses)
     for k in range(grads.shape[0]):
         start = low + k * block
         stop = min(start + block, high)
-        sums = grads[k]
-        sums[:] = 0
-        losses[k, 0] = add_rows(model, params, X, y, weight, order, start, stop, ahead, scratch, sums)
-        losses[k, 1] = sum_of_weights(weight, order, start, stop)
+        sum_block(model, params, X, y, weight, order, start, stop, ahead, scratch, grads, losses, np.uint64(k))
 
 
 @kernel

@@ -102,6 +102,9 @@ class SweepResult:
         if exploded.any():
             diverged += f"; {exploded.sum()} ended at a thousand times the loss that it began with"
             diverged += self._rates_of(exploded)
+        skipped = ~lost & np.isnan(self.loss) & (self.n_steps > 0)
+        if skipped.any():
+            diverged += f"; {skipped.sum()} skipped every batch of the last epoch{self._rates_of(skipped)}"
         if self.best is None and lost.any():
             return f"{diverged}: try smaller rates"
         if self.best is None:
@@ -338,6 +341,8 @@ def _rates(lrs):
 
 
 def _seeds(seeds):
+    if np.ndim(seeds) == 0:
+        raise TypeError(f"sweep: seeds must be a sequence of integers, got {seeds!r}; one for all runs is seed=")
     seeds = [_check.integer("sweep", "seeds", seed, least=0, most=MOST) for seed in np.atleast_1d(seeds).tolist()]
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"sweep: seeds must be one or more different integers, got {seeds}")

@@ -247,6 +247,17 @@ def test_runs_that_blow_up_before_their_numbers_end():
     assert not sweep(Neuron(3), X, y > 0, lrs=[1.0], epochs=0).exploded.any()
 
 
+def test_the_message_tells_of_runs_that_skipped_everything():
+    X, y = data(200, 4)
+    options = {"optimizer": SGD(), "epochs": 3, "on_nonfinite": "skip"}
+    with np.errstate(all="ignore"):
+        result = sweep(Neuron(4, "identity"), X, y, lrs=[0.01, 1e200], **options)
+    assert np.isnan(result.loss).tolist() == [False, True]
+    assert result.message.endswith(
+        "; none of 2 runs diverged; 1 skipped every batch of the last epoch, from a rate of 1e+200 up"
+    )
+
+
 def test_the_message_holds_for_every_setting():
     X, y = data(200, 4)
     options = {"optimizer": SGD(), "epochs": 30}
@@ -279,6 +290,7 @@ def test_the_message_holds_for_every_setting():
         ({"seeds": []}, ValueError, "sweep: seeds must be one or more different integers"),
         ({"seeds": [1, 1]}, ValueError, "sweep: seeds must be one or more different integers"),
         ({"seeds": [-1]}, ValueError, "sweep: seeds must be"),
+        ({"seeds": 3}, TypeError, "sweep: seeds must be a sequence of integers, got 3; one for all runs is seed="),
         ({"on_nonfinite": "raise"}, ValueError, "sweep: on_nonfinite must be one of 'stop', 'skip'"),
         ({"epochs": -1}, ValueError, "sweep: epochs must be"),
         ({"batch_size": 0}, ValueError, "sweep: batch_size must be"),

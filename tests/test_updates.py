@@ -352,14 +352,14 @@ def test_an_interrupt_is_heard_between_whole_steps(shared_from_the_start):
         state = init_state(optimizer, params)
         update(optimizer, 1e-4, grads, state, params, threads=3)
 
-        def go_on(state=state, params=params):
+        def go_on_until(delay, state=state, params=params):
+            threading.Timer(delay, signal.raise_signal, [signal.SIGINT]).start()
             for _ in range(len(expected)):
                 update(optimizer, 1e-4, grads, state, params, threads=3)
             time.sleep(1)
 
-        threading.Timer(delay, signal.raise_signal, [signal.SIGINT]).start()
         with pytest.raises(KeyboardInterrupt):
-            go_on()
+            go_on_until(delay)
         assert np.ptp(params) == 0
         for came, wanted in zip(state, expected[params[0]], strict=True):
             np.testing.assert_array_equal(came, np.resize(wanted, came.shape))

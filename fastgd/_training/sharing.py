@@ -14,10 +14,10 @@ import numpy as np
 
 from fastgd._arrays.ahead import rows_ahead
 from fastgd._arrays.pieces import count_one, replace, share, shared
-from fastgd._arrays.views import borrowed, borrowed_row, borrowed_slice, repeated
+from fastgd._arrays.views import borrowed, borrowed_row, repeated
 from fastgd._jit import kernel
 from fastgd._runtime.threads import give_way, start_aside
-from fastgd.gradients import add_rows, sum_of_weights
+from fastgd.gradients import sum_block
 from fastgd.verbs import make_scratch
 
 # The board that all look at: what is to be summed; how many batches there were. Each in a cache line of its own.
@@ -65,6 +65,7 @@ def help_along(model, params, data, block, sharing, me, patience):
     weight, ahead = repeated(data.weight, X.shape[0]), rows_ahead(X)
     scratch = make_scratch(model, params)
     board, whose, grads, losses = borrowed(sharing)
+    own_grads, own_losses = borrowed_row(grads, np.uint64(me)), borrowed_row(losses, np.uint64(me))
     if ahead > 0:
         ahead = grads.shape[0] * block  # what lies between is for others
     idle = 0
@@ -81,13 +82,9 @@ def help_along(model, params, data, block, sharing, me, patience):
         if k >= (taken >> _COUNT) & _BYTE:
             continue
         start = np.int64((taken >> _ROW) + k * np.uint64(block))
-        sums = borrowed_slice(borrowed_row(borrowed_row(grads, me), k), np.uint64(0), np.uint64(params.size))
-        for j in range(sums.size):
-            sums[j] = 0
-        losses[me, k, 0] = add_rows(model, params, X, y, weight, order, start, start + block, ahead, scratch, sums)
-        losses[me, k, 1] = sum_of_weights(weight, order, start, start + block)
+        sum_block(model, params, X, y, weight, order, start, start + block, ahead, scratch, own_grads, own_losses, k)
         batch = taken ^ k
-        replace(whose, k * _APART, batch | NOBODY, batch | me)
+        replace(whose, k * _APART, batch | NOBODY, batch | np.uint64(me))
 
 
 @kernel(merge=True)
@@ -104,15 +101,12 @@ def sum_together(model, params, X, y, weight, order, low, high, block, ahead, sc
     if ahead > 0:
         ahead = grads.shape[0] * block
     looks = _PATIENCE + block * X.shape[1] // _NUMBERS_A_LOOK
+    own_grads, own_losses = borrowed_row(grads, np.uint64(0)), borrowed_row(losses, np.uint64(0))
     k, late, open_block = last, False, np.uint64(0)
     while k <= last:
         start = np.int64(np.uint64(low) + k * np.uint64(block))
         stop = min(start + block, high)
-        own = borrowed_slice(borrowed_row(borrowed_row(grads, np.uint64(0)), k), np.uint64(0), np.uint64(params.size))
-        for j in range(own.size):
-            own[j] = 0
-        losses[0, k, 0] = add_rows(model, params, X, y, weight, order, start, stop, ahead, scratch, own)
-        losses[0, k, 1] = sum_of_weights(weight, order, start, stop)
+        sum_block(model, params, X, y, weight, order, start, stop, ahead, scratch, own_grads, own_losses, k)
         if late:
             replace(whose, k * _APART, batch | NOBODY, batch)
         else:
