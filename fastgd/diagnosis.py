@@ -99,22 +99,25 @@ def diagnose(
     3. *too large: oscillating*: the mean cosine is below -0.6 and the gradient shrinks by less than 0.3 a step; or the
        loss ended at more than half of what it was before any step (of a `fit`, by the first batch or 256 rows; a bare
        history of minibatch epochs does not tell), and steps raised it to more than twice that, or the first one was so
-       long that on any bowl above 0 it must: lr·|g|² above 4 times the loss. Or a path rose above its start by more
-       than it fell in all, and came back. Or nothing below is said of a run that ended above where it began.
-       With noise of variance σ² in the gradient, plain descent comes to rest at a cosine of -lr·λ/2.
-    4. *stuck*: the loss is flat from the start and |g|² is below a thousandth of it; *too small* where it is not. Or
-       no batch has a gradient left, though the loss is not 0: long steps have saturated it.
+       long that on any bowl above 0 it must: lr·|g|² above 4 times the loss. Or steps raised it so far after it had
+       fallen, wherever it ended; or a path rose above its start by more than it fell in all, and came back. Or nothing
+       below is said of a run that ended above where it began. With noise of variance σ² in the gradient, plain descent
+       comes to rest at a cosine of -lr·λ/2.
+    4. *stuck*: the loss is flat from the start and |g|² is below a thousandth of it; *too small* where it is not, and
+       the gradients agree or no step of a path has moved. Or no batch has a gradient left, though the loss is not 0:
+       long steps have saturated it.
     5. *too small*: between the third and the last quarter the loss fell by more than 2 % of its fall, and by more than
        chance (*just right* where momentum's steps swing to and fro, which die away at one pace at any such rate, and
-       where it has arrived); or full batches' gradients still point one way and are as large as at first (the rate
-       decayed too soon).
-       `needed` follows an exponential through the means of three equal parts. In less than 16 rows chance is told from
-       a fall by the curves a + b·r^t: a run still falls if each that has already flattened is rejected against the
-       best one (Student's t, 1 in 40). Where losses alone fell at each of the last few rows and that is not sure, or
-       did not fall at all: *unclear*.
-    6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above a
-       quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients, and
-       on a path, the fluctuation of the loss has to tell.
+       where it has arrived; not where gradients of a mean cosine below 0 rest on a floor of noise); or full batches'
+       gradients still point one way and are as large as at first (the rate decayed too soon). `needed` follows an
+       exponential through the means of three equal parts. In less than 16 rows chance is told from a fall by the
+       curves a + b·r^t: a run still falls if each that has already flattened is rejected against the best one
+       (Student's t, 1 in 40). Where losses alone fell at each of the last few rows and that is not sure, or did not
+       fall at all: *unclear*.
+    6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above
+       a quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients, and
+       on a path, the fluctuation of the loss has to tell; so it does where epochs vary by more than their mean, by the
+       rare long excursions of mini-batches close to the limit of their mean square.
     7. *just right*: it fell and flattened.
 
     Examples

@@ -44,7 +44,7 @@ _DEAD = 1e-8  # the same, where not even the noise from batch to batch is left (
 _ROUNDING = 1e-6  # of the first loss: as good as none
 _BELOW_PEAK = 0.05  # of a peak's height: where the rest lies, which noise does not leave so far below its highest
 # An epoch's mean, above twice the loss before any step: the steps have raised it. A run that then ends far below where
-# it began has got over that.
+# it began has got over that, if it had not been below before.
 _RAISED, _FAR_BELOW = 2, 0.5
 # A step along the gradient promises to lower the loss L by lr·|g|² (one of a size that the rate sets, by lr·|g| at
 # least). On any bowl that lies above 0 it ends at L(1 - promised / 2L)² or higher: above L where that is more than 4L.
@@ -113,29 +113,28 @@ def judge(run):
     # Near 2/λ noise builds up too, to lr·σ²/(4(2 - lr·λ)); what the rate makes grow by itself grows at every step.
     steadily = loss.size < 4 or rises_steadily(loss[-2 * q :])
     above = last > first + (1e3 if alternates else 0.2) * abs(first)
-    noise = _noise(run, min(first, run.before) - last if run.true_norm else first - last, cosine)
+    noise = _noise(run, np.fmin(first, run.before) - last, cosine)
     if (rises and accelerates and ((alternates and steadily) or (climbs and math.isnan(cosine)))) or (
         above and ((explodes and (rises or steadily or not noise)) or (not noise and not alternates))
     ):
         said = [f"the loss rose from {loss.min():.4g} to {loss[-1]:.4g} (it began at {first:.4g})"]
         return DIVERGED, said + ([_overshot(cosine)] if alternates else []), _MUCH_SMALLER, None
 
-    highest = int(loss.argmax())
+    highest, began = int(loss.argmax()), f"before any step the loss was {run.before:.4g}"
+    ended_high = last > _FAR_BELOW * run.before  # else it has got over what its first steps did
     had_fallen = run.unit == "epoch" and bool((loss[:highest] < run.before).any())
-    if last > _FAR_BELOW * run.before or had_fallen:  # else it has got over what its first steps did
-        began = f"before any step the loss was {run.before:.4g}"
-        if loss[highest] > _RAISED * run.uncertainty * run.before:
-            said = [
-                f"{began}; the mean of {unit} {highest + 1} is {loss[highest]:.4g}: steps raised it, and it ended at "
-                f"{loss[-1]:.4g}"
-            ]
-            return (DIVERGED, said, _MUCH_SMALLER, None) if last > run.before else (OSCILLATING, said, _SMALLER, None)
-        if run.promised > _PROMISED and last > _FAR_BELOW * run.before:
-            said = [
-                f"{began}; the slope promised that the first step would lower it by {run.promised * run.before:.3g}, "
-                f"more than there is: it overshot, and the run ended at {loss[-1]:.4g}"
-            ]
-            return OSCILLATING, said, _MUCH_SMALLER, None
+    if (ended_high or had_fallen) and loss[highest] > _RAISED * run.uncertainty * run.before:
+        said = [
+            f"{began}; the mean of {unit} {highest + 1} is {loss[highest]:.4g}: steps raised it, and it ended at "
+            f"{loss[-1]:.4g}"
+        ]
+        return (DIVERGED, said, _MUCH_SMALLER, None) if last > run.before else (OSCILLATING, said, _SMALLER, None)
+    if ended_high and run.promised > _PROMISED:
+        said = [
+            f"{began}; the slope promised that the first step would lower it by {run.promised * run.before:.3g}, "
+            f"more than there is: it overshot, and the run ended at {loss[-1]:.4g}"
+        ]
+        return OSCILLATING, said, _MUCH_SMALLER, None
     if _oscillates(run):
         return OSCILLATING, [_overshot(cosine), _went(first, last, run)], _SMALLER, None
 

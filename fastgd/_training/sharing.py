@@ -27,7 +27,7 @@ NEXT, BATCHES, BOARD = range(0, 24, 8)
 # whose sums of a block count; until these are there, nobody's.
 _COUNT, _BATCH, _ROW = np.uint64(8), np.uint64(16), np.uint64(32)
 _BYTE, _WORD, NOBODY = np.uint64(0xFF), np.uint64(0xFFFF), np.uint64(0xFF)
-_MOST_BLOCKS, MOST_THREADS = 64, 64  # in 8 bits both: each helper may count one too many
+_MOST_BLOCKS, _MOST_THREADS = 64, 64  # in 8 bits both: each helper may count one too many
 _MOST_SUMS = 1 << 20  # numbers in the sums of a thread
 _LINE, _APART = 16, np.uint64(8)  # numbers that lie between those of two blocks: no cache line has two owners
 _PATIENCE = 1 << 14  # looks at a block that is late, some 20 µs, and more by one for so many numbers of X,
@@ -48,11 +48,11 @@ class Sharing(NamedTuple):
 
 def make_sharing(params, blocks, threads):
     """Make what at most so many threads share, of batches of so many blocks."""
-    threads = min(threads, blocks, MOST_THREADS)
+    threads = min(threads, blocks, _MOST_THREADS)
     blocks = min(blocks, max(threads, min(_MOST_BLOCKS, _MOST_SUMS // params.size)))
     return Sharing(
         np.zeros(BOARD, np.uint64),
-        np.zeros(blocks * 8, np.uint64),
+        np.zeros(blocks * int(_APART), np.uint64),
         np.zeros((threads, blocks, params.size + _LINE), params.dtype),
         np.zeros((threads, blocks, _LINE)),
     )
