@@ -25,6 +25,8 @@ pairs = pytest.mark.parametrize(("activation", "loss"), PAIRS, ids=["-".join(pai
 # Sizes around the multiples of what a vector or a tile of rows takes.
 sizes = st.one_of(st.integers(1, 70), st.sampled_from([7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 130]))
 
+ORDERS_OF_ROWS = "any", "one after the other", "the ends exchanged", "one is missing"
+
 
 @pytest.fixture(params=DTYPES, ids=lambda dtype: dtype.__name__)
 def dtype(request):
@@ -106,13 +108,32 @@ def test_data_beyond_the_cache(n, d, dtype):
 @pairs
 @pytest.mark.parametrize("dtype", DTYPES)
 @settings(deadline=None, max_examples=60)
-@given(n=sizes, d=sizes, taken=sizes, seed=st.integers(0, 10), weighted=st.booleans())
-@example(n=3, d=1, taken=1, seed=0, weighted=True)
-@example(n=300, d=16, taken=257, seed=0, weighted=True)
-def test_gathered_rows(activation, loss, dtype, n, d, taken, seed, weighted):
+@given(
+    n=sizes,
+    d=sizes,
+    taken=sizes,
+    order=st.sampled_from(ORDERS_OF_ROWS),
+    seed=st.integers(0, 10),
+    weighted=st.booleans(),
+)
+@example(n=3, d=1, taken=1, order="any", seed=0, weighted=True)
+@example(n=300, d=16, taken=257, order="any", seed=0, weighted=True)
+@example(n=300, d=16, taken=257, order="one after the other", seed=0, weighted=True)
+@example(n=300, d=17, taken=100, order="the ends exchanged", seed=0, weighted=False)
+@example(n=300, d=31, taken=100, order="one is missing", seed=0, weighted=True)
+def test_rows_of_a_table(activation, loss, dtype, n, d, taken, order, seed, weighted):
     X, y, params = rows_and_targets(n, d, dtype, seed)
     rng = np.random.default_rng(seed)
-    rows = rng.integers(0, n, taken).astype(np.uint32)  # in any order, some of them several times
+    if order == "any":
+        rows = rng.integers(0, n, taken)  # some of them several times
+    else:
+        taken = min(taken, n)
+        rows = rng.integers(0, n - taken + 1) + np.arange(taken)
+        if order == "the ends exchanged":
+            rows[[0, -1]] = rows[[-1, 0]]
+        if order == "one is missing":
+            rows = np.delete(rows, rng.integers(0, taken)) if taken > 1 else rows
+    rows = rows.astype(np.uint32)
     weight = rng.integers(0, 3, n).astype(dtype) if weighted else np.ones(n, dtype)
     weight[rows[0]] = 1
     grads, whole = guarded(d + 1, dtype)

@@ -35,10 +35,8 @@ def rows_to_come(order, low, high, ahead):
 
 
 @kernel(merge=True)
-def distance_ahead(X, rows, ahead):
-    """How many bytes the rows `ahead` lie behind `rows`, where both are neighbours in order; else 0."""
-    if ahead.size == 0:
+def distance_ahead(rows, ahead):
+    """How many places the rows `ahead` lie behind `rows` in X, if they do, where these follow one another; else 0."""
+    if ahead.size == 0 or ahead[ahead.size - 1] - ahead[0] != np.uint32(ahead.size - 1):
         return np.uint64(0)
-    last = np.uint32(rows.size - 1)
-    in_order = rows[last] - rows[0] == last and ahead[last] - ahead[0] == last and ahead[0] > rows[0]
-    return np.uint64((ahead[0] - rows[0]) * X.shape[1] * X.itemsize) if in_order else np.uint64(0)
+    return np.uint64(ahead[0] - rows[0] if ahead[0] > rows[0] else 0)

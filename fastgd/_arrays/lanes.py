@@ -89,12 +89,12 @@ def dot_rows_with_many(typing_context, X, places, start, W, Z):
             sums = _Sums(weights, n_rows * n_vectors)
             stop = builder.add(arguments[2], i64(TILE))
             with cgutils.for_range_slice(builder, arguments[2], stop, i64(n_rows), inc=True) as (first, _):
-                pointers = matrix.rows_at(places_type, arguments[1], first)[:n_rows]
+                rows = matrix.scattered_rows(places_type, arguments[1], first)
                 sums.begin(weights.load_vectors(matrix.columns, lane, n_vectors) * n_rows)
                 with cgutils.for_range(builder, matrix.columns) as loop:
                     vectors = weights.load_vectors(loop.index, lane, n_vectors)
-                    for r, pointer in enumerate(pointers):
-                        x = weights.splat(builder.load(builder.gep(pointer, [loop.index])))
+                    for r, pointer in enumerate(rows(loop.index)[:n_rows]):
+                        x = weights.splat(builder.load(pointer))
                         for v, vector in enumerate(vectors):
                             sums.add_product(r * n_vectors + v, x, vector)
                 for i, total in enumerate(sums.totals()):

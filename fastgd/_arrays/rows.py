@@ -45,98 +45,99 @@ def locate_rows(typing_context, X, rows, first, places, start):
     return types.none(X, rows, types.uint64, places, types.uint64), emit
 
 
-def _dot_rows(X, places, w, out, later, asked):
+def _dot_rows(X, where, w, out, later, asked):
     """The signature and code of `dot_rows`; `asked`, a slice, picks the later rows of a tile that are asked for."""
 
     def emit(context, builder, signature, arguments):
-        X_type, places_type, _, w_type, out_type, _, later_type = signature.args
+        X_type, where_type, _, w_type, out_type, later_type = signature.args
         matrix = Matrix(context, builder, X_type, arguments[0])
         weights = data_pointer(context, builder, w_type, arguments[3], X_type.dtype)
         out = data_pointer(context, builder, out_type, arguments[4], X_type.dtype)
         sums = [cgutils.alloca_once_value(builder, matrix.zero) for _ in range(matrix.rows_together)]
+        _, where, start, _, _, later = arguments
 
-        def tile_part(start):
-            pointers = matrix.rows_at(places_type, arguments[1], start)
+        def tile_part(first):
+            rows = matrix.part_of_a_tile(where_type, where, start, first)
             for total in sums:  # the slot is made at the function's entry, but the tile begins here
                 builder.store(matrix.zero, total)
 
-            def add_products(column, mask):
+            def add_products(column, pointers, mask):
                 weight = matrix.load(builder.gep(weights, [column]), mask)
                 for pointer, total in zip(pointers, sums, strict=True):
-                    x = matrix.load(builder.gep(pointer, [column]), mask)
+                    x = matrix.load(pointer, mask)
                     builder.store(matrix.multiply_add(x, weight, builder.load(total)), total)
 
-            distance, later = arguments[5:]
-            matrix.for_each_vector_asking(pointers, asked, distance, later_type, later, start, add_products)
+            matrix.for_each_vector_asking(rows, asked, later_type, later, start, first, add_products)
             for lane in range(0, matrix.rows_together, matrix.lanes):
                 vectors = [builder.load(total) for total in sums[lane : lane + matrix.lanes]]
-                place = builder.gep(out, [builder.add(start, i64(lane))])
+                place = builder.gep(out, [builder.add(first, i64(lane))])
                 matrix.store(matrix.sums_of_lanes(vectors), place)
 
-        matrix.for_each_part_of_a_tile(arguments[2], tile_part)
+        matrix.for_each_part_of_a_tile(start, tile_part)
         return context.get_dummy_value()
 
-    return types.none(X, places, types.uint64, w, out, types.uint64, later), emit
+    return types.none(X, where, types.uint64, w, out, later), emit
 
 
 @intrinsic
-def dot_rows(typing_context, X, places, start, w, out, distance, later):
-    """Write the products of TILE rows with a vector: out[start + r] = Σ_j w[j] · the row at places[start + r].
+def dot_rows(typing_context, X, where, start, w, out, later):
+    """Write the products of TILE rows with a vector: out[start + r] = Σ_j w[j] · row r.
 
-    X : C-ordered (n, d); places : of `locate_rows`; start : uint64; w : at least d; out : X's dtype;
-    distance, later : every second one of the rows so many bytes on (uint64), or, if this is not empty (like places),
-    at later[start + r], is asked for meanwhile. The others are left to `add_weighted_rows`.
+    X : C-ordered (n, d); where : of `locate_rows`, where row r is at where[start + r], or one address, from which on
+    the rows follow one another (uint64); start : uint64; w : at least d; out : X's dtype;
+    later : where rows are that come later, every second one of which is asked for meanwhile, none if it is empty; or,
+    beside one address, how many bytes on they are, none at 0. The others are left to `add_weighted_rows`.
     """
-    return _dot_rows(X, places, w, out, later, slice(1, None, 2))
+    return _dot_rows(X, where, w, out, later, slice(1, None, 2))
 
 
 @intrinsic
-def dot_rows_alone(typing_context, X, places, start, w, out, distance, later):
+def dot_rows_alone(typing_context, X, where, start, w, out, later):
     """Do the same, and ask for every row that comes later: for work that ends with the products."""
-    return _dot_rows(X, places, w, out, later, slice(None))
+    return _dot_rows(X, where, w, out, later, slice(None))
 
 
 @intrinsic
-def add_weighted_rows(typing_context, X, places, start, factors, first, out, distance, later):
-    """Add TILE rows, each times its factor: out[j] += Σ_r factors[first + r] · column j of that at places[start + r].
+def add_weighted_rows(typing_context, X, where, start, factors, first, out, later):
+    """Add TILE rows, each times its factor: out[j] += Σ_r factors[first + r] · column j of row r.
 
-    X : C-ordered (n, d); places : of `locate_rows`; start : uint64; factors : X's dtype; first : uint64;
-    out : whole vectors, at least d (under a mask, a store of AVX2 takes ten times as long as any other);
-    distance, later : of `dot_rows`: here the other rows are asked for.
+    X : C-ordered (n, d); where, start, later : of `dot_rows`: here the other rows are asked for;
+    factors : X's dtype; first : uint64; out : whole vectors, at least d (under a mask, a store of AVX2 takes ten times
+    as long as any other).
     """
 
     def emit(context, builder, signature, arguments):
-        X_type, places_type, _, factors_type, _, out_type, _, later_type = signature.args
+        X_type, where_type, _, factors_type, _, out_type, later_type = signature.args
         matrix = Matrix(context, builder, X_type, arguments[0])
         scalars = data_pointer(context, builder, factors_type, arguments[3], X_type.dtype)
         out = data_pointer(context, builder, out_type, arguments[5], X_type.dtype)
-        to_factors = builder.sub(arguments[4], arguments[2])
+        _, where, start, _, first_factor, _, later = arguments
+        to_factors = builder.sub(first_factor, start)
 
-        def tile_part(start):
-            pointers = matrix.rows_at(places_type, arguments[1], start)
-            first = builder.gep(scalars, [builder.add(start, to_factors)])
-            factors = [matrix.splat(builder.load(builder.gep(first, [i64(r)]))) for r in range(len(pointers))]
+        def tile_part(first):
+            rows = matrix.part_of_a_tile(where_type, where, start, first)
+            scalar = builder.gep(scalars, [builder.add(first, to_factors)])
+            places = [builder.gep(scalar, [i64(r)]) for r in range(matrix.rows_together)]
+            factors = [matrix.splat(builder.load(place)) for place in places]
 
-            def add_products(column, mask):
+            def add_products(column, pointers, mask):
                 # What was there comes in last: the tile before may still be working on it.
                 target = builder.gep(out, [column])
                 sums = [matrix.zero] * _CHAINS
                 for r, (pointer, factor) in enumerate(zip(pointers, factors, strict=True)):
-                    x = matrix.load(builder.gep(pointer, [column]), mask)
+                    x = matrix.load(pointer, mask)
                     chain, fresh = r % _CHAINS, r < _CHAINS
                     sums[chain] = builder.fmul(x, factor) if fresh else matrix.multiply_add(x, factor, sums[chain])
                 while len(sums) > 1:
                     sums = [builder.fadd(a, b) for a, b in zip(sums[0::2], sums[1::2], strict=True)]
                 matrix.store(builder.fadd(sums[0], matrix.load(target)), target)
 
-            matrix.for_each_vector_asking(
-                pointers, slice(0, None, 2), arguments[6], later_type, arguments[7], start, add_products
-            )
+            matrix.for_each_vector_asking(rows, slice(0, None, 2), later_type, later, start, first, add_products)
 
-        matrix.for_each_part_of_a_tile(arguments[2], tile_part)
+        matrix.for_each_part_of_a_tile(start, tile_part)
         return context.get_dummy_value()
 
-    return types.none(X, places, types.uint64, factors, types.uint64, out, types.uint64, later), emit
+    return types.none(X, where, types.uint64, factors, types.uint64, out, later), emit
 
 
 @intrinsic

@@ -139,3 +139,9 @@ def polynomial(typing_context, x, coefficients):
         return reduce(lambda above, term: multiply_add(term, x, above), reversed(terms))
 
     return x(x, coefficients), generate
+
+
+@intrinsic
+def add_in_any_order(typing_context, a, b):
+    """Add to a sum that vectors may make, in a function that is compiled without `reassoc` for another's sake."""
+    return a(a, a), lambda context, builder, signature, args: builder.fadd(*args, flags=["reassoc", "nsz"])

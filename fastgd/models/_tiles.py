@@ -1,4 +1,4 @@
-"""Rows of data in tiles: where those of a group are in memory."""
+"""Rows of data in tiles: whether they follow one another, and where those of a group are in memory."""
 
 import numpy as np
 
@@ -7,6 +7,15 @@ from fastgd._jit import kernel
 from fastgd._simd import TILE
 
 _TILE = np.uint64(TILE)
+
+
+@kernel(merge=True)
+def follow_one_another(rows):
+    """Whether each row is the one after that before it in X: then one address tells where all of them are."""
+    first, strangers = np.uint64(rows[0]), np.uint64(0)
+    for r in range(np.uint64(rows.size)):
+        strangers |= np.uint64(rows[r]) - first - r
+    return strangers == 0
 
 
 @kernel(inline=True)

@@ -6,19 +6,29 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._arrays.ahead import distance_ahead, rows_ahead
-from fastgd._arrays.rows import add_weighted_row, add_weighted_rows, dot_row, dot_rows, dot_rows_alone, prefetch_rows
+from fastgd._arrays.rows import (
+    add_weighted_row,
+    add_weighted_rows,
+    dot_row,
+    dot_rows,
+    dot_rows_alone,
+    locate_rows,
+    place_of_row,
+    prefetch_rows,
+)
 from fastgd._arrays.views import borrowed_slice
 from fastgd._check import count
 from fastgd._jit import kernel
+from fastgd._numbers.arithmetic import add_in_any_order
 from fastgd._registry import register_model
 from fastgd._simd import TILE
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, squared_error
 from fastgd.models._many_neurons import add_losses_and_grads_of_many, scratch_of_many
-from fastgd.models._neuron_scratch import DELTA, GROUP, LOSS, TARGET, WEIGHT, Z, scratch, sum_of_lanes
+from fastgd.models._neuron_scratch import DELTA, GROUP, TARGET, WEIGHT, Z, scratch
 from fastgd.models._output import loss_and_delta, times_weight
 from fastgd.models._single_rows import descend_rows
-from fastgd.models._tiles import locate_group
+from fastgd.models._tiles import follow_one_another, locate_group
 
 
 class Neuron(NamedTuple):
@@ -88,25 +98,28 @@ def init_params(model, seed, dtype):
 
 @kernel(inline=True)
 def losses_and_deltas_with(activation, loss, b, count, lanes):
+    losses = deltas = lanes.dtype.type(0)
     for r in range(count):
         L, delta = loss_and_delta(activation, loss, lanes[Z + r] + b, lanes[TARGET + r])
-        lanes[DELTA + r] = times_weight(delta, lanes[WEIGHT + r])
-        lanes[LOSS + r] = times_weight(L, lanes[WEIGHT + r])
+        weighted_delta = times_weight(delta, lanes[WEIGHT + r])
+        lanes[DELTA + r] = weighted_delta
+        losses = add_in_any_order(losses, times_weight(L, lanes[WEIGHT + r]))
+        deltas = add_in_any_order(deltas, weighted_delta)
+    return losses, deltas
 
 
 @kernel(merge=True)
 def losses_and_deltas(model, b, count, lanes):
-    """From the products w·x of `count` rows: their weighted losses, and δ = weight · dL/dz."""
+    """From the products w·x of `count` rows: δ = weight · dL/dz of each, and the sums of weighted losses and of δ."""
     # Each loop is compiled for its own constants: a choice inside of it would compute every activation. They
     # are integers of one type, where Numba would type each literal, and compile all below anew, by itself.
     if model.loss == BINARY_CROSS_ENTROPY:
-        losses_and_deltas_with(np.int64(SIGMOID), np.int64(BINARY_CROSS_ENTROPY), b, count, lanes)
-    elif model.activation == SIGMOID:
-        losses_and_deltas_with(np.int64(SIGMOID), np.int64(MSE), b, count, lanes)
-    elif model.activation == TANH:
-        losses_and_deltas_with(np.int64(TANH), np.int64(MSE), b, count, lanes)
-    else:
-        losses_and_deltas_with(np.int64(IDENTITY), np.int64(MSE), b, count, lanes)
+        return losses_and_deltas_with(np.int64(SIGMOID), np.int64(BINARY_CROSS_ENTROPY), b, count, lanes)
+    if model.activation == SIGMOID:
+        return losses_and_deltas_with(np.int64(SIGMOID), np.int64(MSE), b, count, lanes)
+    if model.activation == TANH:
+        return losses_and_deltas_with(np.int64(TANH), np.int64(MSE), b, count, lanes)
+    return losses_and_deltas_with(np.int64(IDENTITY), np.int64(MSE), b, count, lanes)
 
 
 @kernel(inline=True)
@@ -120,40 +133,54 @@ def add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, g
     # A group's rows go through the forward half together and then through the backward half: the sigmoids of
     # several tiles fill the time that those of one would spend waiting for their own latencies.
     n_rows, n_features = np.uint64(rows.size), np.uint64(model.n_features)
-    weighted = weight.strides[0] != 0
+    weighted, in_order, row_bytes = weight.strides[0] != 0, follow_one_another(rows), np.uint64(X.strides[0])
     last_rows, places, lanes, sums = scratch.rows, scratch.places, scratch.lanes, scratch.vectors
     group = np.uint64(places.size)
-    distance = distance_ahead(X, rows, ahead)
-    scattered = ahead.size > 0 and distance == 0
-    later = borrowed_slice(scratch.later, np.uint64(0), np.uint64(scratch.later.size if scattered else 0))
+    distance = distance_ahead(rows, ahead) * row_bytes
     b = params[n_features]
     loss, db = params.dtype.type(0), params.dtype.type(0)
     first = np.uint64(0)
     while first + _SINGLY < n_rows:
         count = min(group, n_rows - first)
         rest = count % _TILE
-        if rest <= _SINGLY:
+        together = in_order and count > rest  # whole tiles of rows that follow one another
+        if rest <= _SINGLY or together:
             count -= rest
             rest = np.uint64(0)
         padded = (count + _TILE - np.uint64(1)) // _TILE * _TILE
-        for r in range(count):
-            lanes[TARGET + r] = y[rows[first + r]]
+        row = np.uint64(rows[first])
+        place = place_of_row(X, row)
+        later = borrowed_slice(scratch.later, np.uint64(0), np.uint64(scratch.later.size if ahead.size else 0))
+        if together:
+            for r in range(count):
+                lanes[TARGET + r] = y[row + r]
+        else:
+            for r in range(count):
+                lanes[TARGET + r] = y[rows[first + r]]
+            locate_group(X, rows, first, count, last_rows, places)
+            if ahead.size:
+                locate_group(X, ahead, first, count, last_rows, later)
         if weighted:
             for r in range(count):
                 lanes[WEIGHT + r] = weight[rows[first + r]]
-        locate_group(X, rows, first, count, last_rows, places)
-        if scattered:
-            locate_group(X, ahead, first, count, last_rows, later)
         if rest:
             for r in range(count, padded):
                 lanes[WEIGHT + r] = 0
-        for t in range(np.uint64(0), padded, _TILE):
-            dot_rows(X, places, t, params, lanes, distance, later)
-        losses_and_deltas(model, b, padded, lanes)
-        for t in range(np.uint64(0), padded, _TILE):
-            add_weighted_rows(X, places, t, lanes, DELTA + t, sums, distance, later)
-        loss += sum_of_lanes(lanes, LOSS, count)
-        db += sum_of_lanes(lanes, DELTA, count)
+        if together:
+            for t in range(np.uint64(0), padded, _TILE):
+                dot_rows(X, place + t * row_bytes, t, params, lanes, distance)
+        else:
+            for t in range(np.uint64(0), padded, _TILE):
+                dot_rows(X, places, t, params, lanes, later)
+        losses, deltas = losses_and_deltas(model, b, padded, lanes)
+        if together:
+            for t in range(np.uint64(0), padded, _TILE):
+                add_weighted_rows(X, place + t * row_bytes, t, lanes, DELTA + t, sums, distance)
+        else:
+            for t in range(np.uint64(0), padded, _TILE):
+                add_weighted_rows(X, places, t, lanes, DELTA + t, sums, later)
+        loss += losses
+        db += deltas
         if weighted or rest:
             for r in range(padded):
                 lanes[WEIGHT + r] = 1
@@ -179,16 +206,19 @@ def add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, g
 def write_outputs(activation, params, X, a):
     """a[i] = f(w·x_i + b)."""
     n_rows, n_features = np.uint64(X.shape[0]), np.uint64(X.shape[1])
-    rows, last_rows, z = np.empty(GROUP, np.uint32), np.empty(TILE, np.uint32), np.empty(GROUP, params.dtype)
-    places, b = np.empty(GROUP, np.uint64), params[n_features]
+    last_rows, places, z = np.empty(TILE, np.uint32), np.empty(GROUP, np.uint64), np.empty(GROUP, params.dtype)
     none, distance = borrowed_slice(places, np.uint64(0), np.uint64(0)), np.uint64(rows_ahead(X) * X.strides[0])
+    b = params[n_features]
     for first in range(np.uint64(0), n_rows, np.uint64(GROUP)):
         count = min(np.uint64(GROUP), n_rows - first)
-        for r in range(count):
-            rows[r] = first + r
-        locate_group(X, rows, np.uint64(0), count, last_rows, places)
-        for t in range(np.uint64(0), count, _TILE):
-            dot_rows_alone(X, places, t, params, z, distance, none)
+        rest = count % _TILE
+        for t in range(np.uint64(0), count - rest, _TILE):
+            dot_rows_alone(X, place_of_row(X, first + t), t, params, z, distance)
+        if rest:
+            for r in range(_TILE):
+                last_rows[r] = min(first + count - rest + r, n_rows - np.uint64(1))
+            locate_rows(X, last_rows, np.uint64(0), places, count - rest)
+            dot_rows_alone(X, places, count - rest, params, z, none)
         for r in range(count):
             a[first + r] = activate(activation, z[r] + b)
 
