@@ -21,7 +21,7 @@ from fastgd._check import count
 from fastgd._jit import kernel
 from fastgd._numbers.arithmetic import add_in_any_order
 from fastgd._registry import register_model
-from fastgd._simd import TILE
+from fastgd._simd import TILE, move_sums
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, squared_error
 from fastgd.models._many_neurons import add_losses_and_grads_of_many, scratch_of_many
@@ -195,9 +195,7 @@ def add_loss_and_grad_ahead(model, params, X, y, weight, rows, ahead, scratch, g
         if ahead.size:
             prefetch_rows(X, ahead, first, np.uint64(1))
         first += np.uint64(1)
-    for j in range(n_features):
-        grads[j] += sums[j]
-        sums[j] = 0
+    move_sums(sums, n_features, grads)
     grads[n_features] += db
     return loss
 
