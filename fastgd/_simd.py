@@ -104,7 +104,7 @@ class Vectors:
             width *= 2
         return vectors[0]
 
-    def for_each_piece(self, size, emit):
+    def in_halving_vectors(self, size, emit):
         """Emit a loop in whole vectors, then in vectors of half, a quarter ... as many lanes: `emit(vectors, place)`.
 
         What such loops store to each other's arrays they also load from them: a processor hands a store on to a load
@@ -305,7 +305,7 @@ def move_sums(typing_context, sums, count, out):
             vectors.store(builder.fadd(vectors.load(target), vectors.load(source)), target)
             vectors.store(vectors.zero, source)
 
-        whole.for_each_piece(arguments[1], step)
+        whole.in_halving_vectors(arguments[1], step)
         return context.get_dummy_value()
 
     return types.none(sums, types.uint64, out), emit
@@ -347,7 +347,7 @@ def scale_and_compare(typing_context, scale, params, previous, grads):
                     wide = vectors.shuffle(builder.fmul(a, b), vectors.zero, [*range(vectors.lanes), *padding])
                     builder.store(builder.fadd(wide, builder.load(total)), total)
 
-        whole.for_each_piece(arrays[2].nitems, step)
+        whole.in_halving_vectors(arrays[2].nitems, step)
         return context.make_tuple(
             builder, signature.return_type, [whole.sum_of_lanes(builder.load(total)) for total in sums]
         )
