@@ -14,6 +14,7 @@ from numba.core import types
 from numba.extending import is_jitted
 
 from fastgd import _jit
+from fastgd._arrays.copies import write
 from fastgd._class_names import plain_name, tell_apart
 from fastgd._compile.constructors import Field, Thing, check_on_construction, construct_in_compiled_code
 from fastgd._compile.reachable_code import kernels_of
@@ -165,7 +166,7 @@ def register_optimizer(
 @_jit.kernel
 def copy_params(optimizer, state, params, out):
     """The point to evaluate at, of a method that keeps no average."""
-    out[:] = params
+    write(params, out)
 
 
 def keeps_average(kernels):

@@ -11,6 +11,7 @@ from numba.extending import overload
 from numpy.typing import ArrayLike
 
 from fastgd import _check
+from fastgd._arrays.pieces import copy_arrays
 from fastgd._arrays.views import borrowed
 from fastgd._calls.dispatch import PASTED
 from fastgd._descent.loop import (
@@ -114,29 +115,6 @@ def _problem_args(args, k):
     if isinstance(args[0], types.Array):
         return lambda args, k: (args[0][k], *problem_args(args[1:], k))
     return lambda args, k: (args[0], *problem_args(args[1:], k))
-
-
-def copy_arrays(source, target):
-    """Write the arrays of a tuple, nested ones included, into those of another (in compiled code)."""
-    raise NotImplementedError("copy_arrays is called in compiled code")
-
-
-@overload(copy_arrays, jit_options=PASTED)
-def _copy_arrays(source, target):
-    if isinstance(source, types.Array):
-
-        def copy(source, target):
-            target[...] = source
-
-        return copy
-    if len(source) == 0:
-        return lambda source, target: None
-
-    def copy_each(source, target):
-        copy_arrays(source[0], target[0])
-        copy_arrays(source[1:], target[1:])
-
-    return copy_each
 
 
 def advance(until, objective, args, optimizer, lr, rules, box, state, points, position, path):

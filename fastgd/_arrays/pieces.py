@@ -88,6 +88,33 @@ def copy_uncut(typing_context, source, target, n_params):
 
 
 @intrinsic
+def copy_arrays(typing_context, source, target):
+    """Copy the arrays of a tuple, nested ones included, into those of another.
+
+    As numbers in memory, where both lie in it alike. (As assignments, for which a tuple was taken apart by overloads,
+    it took Numba 6 s to compile.)
+    """
+
+    def assign(source, target):
+        target[...] = source
+
+    def emit(context, builder, signature, arguments):
+        sources, targets = (leaves(builder, *side) for side in zip(signature.args, arguments, strict=True))
+        for (kind, _, value), (wanted, _, place) in zip(sources, targets, strict=True):
+            if kind.layout != "C" or wanted.layout != "C" or kind.dtype != wanted.dtype:
+                context.compile_internal(builder, assign, types.none(kind, wanted), (value, place))
+                continue
+            array = context.make_array(kind)(context, builder, value)
+            copy = context.make_array(wanted)(context, builder, place)
+            fits = builder.icmp_unsigned("<", array.nitems, copy.nitems)
+            size = builder.select(fits, array.nitems, copy.nitems)
+            cgutils.raw_memcpy(builder, copy.data, array.data, size, _itemsize(context, kind))
+        return context.get_dummy_value()
+
+    return types.none(source, target), emit
+
+
+@intrinsic
 def piece_of(typing_context, state, own, n_params, start, count):
     """The state of the parameters [start : start + count], as views without owners.
 

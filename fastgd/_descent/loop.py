@@ -12,6 +12,7 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
+from fastgd._arrays.copies import write
 from fastgd._arrays.views import borrowed
 from fastgd._calls.dispatch import PASTED, kernels_in_compiled_code
 from fastgd._jit import kernel
@@ -302,7 +303,7 @@ def _look_at_average(objective, args, optimizer, rules, box, state, points, posi
 def _evaluate_average(objective, args, optimizer, rules, box, state, points, position):
     average = np.empty_like(points.x)
     eval_params(optimizer, state, points.x, average)
-    points.x[:] = average
+    write(average, points.x)
     project(box, points.x)
     return weigh_average(evaluate(objective, points.x, points.grads, args), rules, box, points, position)
 

@@ -9,6 +9,7 @@ from numba.core import types
 from numba.core.typing.typeof import typeof
 from numba.extending import is_jitted
 
+from fastgd._arrays.copies import write
 from fastgd._jit import njit
 
 FORMS = (
@@ -87,7 +88,7 @@ def _paired(fun, jac, compile):
         gradient = jac(x, *args)
         if len(gradient) != grads.size:
             raise ValueError("jac must return as many elements as x has, at every call")
-        grads[:] = gradient
+        write(gradient, grads)
         return fun(x, *args)
 
     return compile(value_and_grad)
@@ -98,7 +99,7 @@ def _joined(fun, jac, compile):
         value, gradient = fun(x, *args)
         if len(gradient) != grads.size:
             raise ValueError("with jac=True fun must return a gradient of as many elements as x has, at every call")
-        grads[:] = gradient
+        write(gradient, grads)
         return value
 
     return compile(value_and_grad)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._arrays.copies import write
 from fastgd._check import finite, nonnegative
 from fastgd._jit import kernel
 from fastgd._registry import register_optimizer
@@ -87,7 +88,7 @@ def update(optimizer, lr, grads, state, params):
 
 @kernel
 def eval_params(optimizer, state, params, out):
-    out[:] = state.average
+    write(state.average, out)
 
 
 register_optimizer(

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._arrays.copies import write
 from fastgd._calls.states import is_elementwise
 from fastgd._check import unit_interval
 from fastgd._jit import kernel
@@ -70,7 +71,7 @@ def update_ema(optimizer, lr, grads, state, params):
 
 @kernel(inline=True)
 def eval_ema(optimizer, state, params, out):
-    out[:] = state.average
+    write(state.average, out)
 
 
 register_optimizer(

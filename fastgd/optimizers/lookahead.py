@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd._arrays.copies import write
 from fastgd._calls.states import is_elementwise
 from fastgd._check import count, share
 from fastgd._jit import kernel
@@ -74,7 +75,7 @@ def update_lookahead(optimizer, lr, grads, state, params):
 
 @kernel(inline=True)
 def eval_lookahead(optimizer, state, params, out):
-    out[:] = state.slow
+    write(state.slow, out)
 
 
 register_optimizer(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import overload
 
+from fastgd._arrays.copies import write
 from fastgd._arrays.views import borrowed_slice
 from fastgd._calls.dispatch import PASTED
 from fastgd._check import count, natural, nonnegative
@@ -165,7 +166,7 @@ def update_group(group, lr, grads, state, params):
 @kernel(inline=True)
 def eval_group(group, state, params, out):
     require_range(group, params)
-    out[:] = params
+    write(params, out)
     eval_range(group.inner, group.start, group.stop, state.inner, params, out)
 
 
@@ -231,7 +232,7 @@ def update_groups(optimizer, lr, grads, state, params):
 
 @kernel(inline=True)
 def eval_groups(optimizer, state, params, out):
-    out[:] = params
+    write(params, out)
     eval_each(optimizer.groups, state.groups, params, out)
 
 
@@ -252,7 +253,7 @@ def update_freeze(optimizer, lr, grads, state, params):
 @kernel(inline=True)
 def eval_freeze(optimizer, state, params, out):
     require_range(optimizer, params)
-    out[:] = params
+    write(params, out)
     eval_range(optimizer.inner, 0, optimizer.start, state.before, params, out)
     eval_range(optimizer.inner, optimizer.stop, params.size, state.behind, params, out)
 
