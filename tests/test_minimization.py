@@ -14,7 +14,7 @@ from user_minimization import ellipse
 import fastgd
 from fastgd import SGD, Adam, Armijo, minimize
 from fastgd._descent import run as _descent_run
-from fastgd.objectives import prepare
+from fastgd.objectives import checked_args, prepare
 from fastgd.problems import Booth, Bowl, LogisticRegression, Rosenbrock, Saddle, facts
 
 
@@ -157,11 +157,21 @@ def ellipse_about(x, grad, held):
 
 
 @pytest.mark.parametrize("dtype", [">f8", "f2", ">i4"])
-def test_args_in_other_dtypes(dtype):
+def test_args_in_dtypes_that_compiled_code_knows(dtype):
     centre = CENTRE.astype(dtype)
-    assert fastgd.gradient_descent(ellipse, [0, 0], SGD(), 0.04, 500, 1e-6, (np.float16(10), centre)).success
-    assert minimize(ellipse_about, [0, 0], optimizer=SGD(), lr=0.04, args=((centre,),)).success
-    many = fastgd.minimize_many(ellipse, np.zeros((1, 2)), optimizer=SGD(), lr=0.04, args=(10.0, centre[None]))
+    (whole, (nested,), number) = checked_args("f", (centre, (centre,), np.float16(10)), True)
+    for array in (whole, nested):
+        assert array.dtype.isnative
+        assert array.dtype != np.float16
+        np.testing.assert_array_equal(array, CENTRE)
+    assert type(number) is np.float32
+
+
+def test_args_in_other_dtypes():
+    swapped, half, integers = (CENTRE.astype(dtype) for dtype in (">f8", "f2", ">i4"))
+    assert fastgd.gradient_descent(ellipse, [0, 0], SGD(), 0.04, 500, 1e-6, (np.float16(10), half)).success
+    assert minimize(ellipse_about, [0, 0], optimizer=SGD(), lr=0.04, args=((integers,),)).success
+    many = fastgd.minimize_many(ellipse, np.zeros((1, 2)), optimizer=SGD(), lr=0.04, args=(10.0, swapped[None]))
     np.testing.assert_allclose(many.x[0], CENTRE, atol=1e-6)
 
 
