@@ -99,9 +99,9 @@ def register_optimizer(
     cls : type
         A NamedTuple of numbers, or of numbers and other optimisers.
     init : callable
-        ``init(optimizer, params) -> state``, a NamedTuple of arrays. Compiled by fastgd if it is not already. (Where
-        compiled code calls a verb, it is also tried in plain Python on short vectors of zeros, to tell what states are
-        like.)
+        ``init(optimizer, params) -> state``, a NamedTuple of contiguous arrays. Compiled by fastgd if it is not
+        already. (Where compiled code calls a verb, it is also tried in plain Python on short vectors of zeros, to tell
+        what states are like.)
     update : callable
         ``update(optimizer, lr, grads, state, params)``: one step; state and params are modified in place.
     eval_params : callable, optional

@@ -91,18 +91,43 @@ class Vectors:
         return self.builder.extract_element(vector, i32(0))
 
     def sums_of_lanes(self, vectors):
-        """One vector whose lane r is the sum of the lanes of vectors[r]: a transposing tree of additions."""
-        width = 1
+        """One vector with the sums of the lanes of each; that of vectors[r] in lane r · lanes / len(vectors).
+
+        Halves are added first, as in `sum_of_lanes`: sums that differ by where in a vector they began to be made (of an
+        array that begins elsewhere in a cache line) have the same bits. Two vectors of halves become one, which has
+        room for half as many lanes of each.
+        """
+        width, rows = self.lanes // 2, [[r] for r in range(len(vectors))]
+        while len(rows) > 1:
+            rows, width = (
+                [self._side_by_side(width, *pair) for pair in zip(rows[0::2], rows[1::2], strict=True)],
+                width // 2,
+            )
+        given, vectors = vectors, [None] * len(vectors)
+        for lane, place in enumerate(rows[0]):
+            vectors[place] = given[lane]
+        width = self.lanes // 2
         while len(vectors) > 1:
-            # Groups of `width` lanes: the even ones of two vectors side by side, plus the odd ones.
-            low = [(lane & ~width) + (self.lanes if lane & width else 0) for lane in range(self.lanes)]
-            high = [lane + width for lane in low]
-            vectors = [
-                self.builder.fadd(self.shuffle(a, b, low), self.shuffle(a, b, high))
-                for a, b in zip(vectors[0::2], vectors[1::2], strict=True)
-            ]
-            width *= 2
-        return vectors[0]
+            starts = [range(first, first + self.lanes, 2 * width) for first in (0, self.lanes)]
+            low = [lane + i for lane in self._side_by_side(width, *starts) for i in range(width)]
+            vectors = [self._add_lanes(a, b, low, width) for a, b in zip(vectors[0::2], vectors[1::2], strict=True)]
+            width //= 2
+        total = vectors[0]
+        while width:
+            total = self._add_lanes(total, total, [lane & ~width for lane in range(self.lanes)], width)
+            width //= 2
+        return total
+
+    def _side_by_side(self, width, a, b):
+        """Blocks of so many lanes of one vector and of another, in an order that one fast shuffle has for them.
+
+        Whole units of 16 bytes one after the other; else within such units.
+        """
+        together = max(1, 8 // (width * self.itemsize)) if width * self.itemsize < 16 else len(a)
+        return [block for i in range(0, len(a), together) for side in (a, b) for block in side[i : i + together]]
+
+    def _add_lanes(self, a, b, lanes, distance):
+        return self.builder.fadd(self.shuffle(a, b, lanes), self.shuffle(a, b, [lane + distance for lane in lanes]))
 
     def in_halving_vectors(self, size, emit):
         """Emit a loop in whole vectors, then in vectors of half, a quarter ... as many lanes: `emit(vectors, place)`.
@@ -205,11 +230,13 @@ class Matrix(Vectors):
         with cgutils.for_range_slice(self.builder, start, stop, i64(self.rows_together), inc=True) as (first, _):
             emit(first)
 
-    def for_each_vector(self, emit, align=True):
+    def for_each_vector(self, emit, align=True, summed=False):
         """Emit a loop over the columns: `emit(first_column, mask)`, the mask None but at the ends of a row.
 
         To align, where all rows begin alike inside a cache line, the first vector ends with that line, so that no other
-        crosses into a next one (24 became 19 ns a row of 256 columns in the cache).
+        crosses into a next one (24 became 19 ns a row of 256 columns in the cache). Where vectors are summed, columns
+        that are `lanes` apart have one lane: the first vector then begins before the row, and has its columns in the
+        last lanes. By how much moves all sums from lane to lane, and changes none.
         """
         builder = self.builder
         lanes, line = i64(self.lanes), i64(self.lanes * self.itemsize)
@@ -225,13 +252,17 @@ class Matrix(Vectors):
         rest = builder.urem(builder.sub(self.columns, head), lanes)
         whole = builder.sub(self.columns, rest)
         with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", head, i64(0))):
-            emit(i64(0), self.first_lanes(head))
+            if summed:
+                missing = builder.sub(lanes, head)
+                emit(builder.neg(missing), builder.not_(self.first_lanes(missing)))
+            else:
+                emit(i64(0), self.first_lanes(head))
         with cgutils.for_range_slice(builder, head, whole, lanes, inc=True) as (column, _):
             emit(column, None)
         with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", rest, i64(0))):
             emit(whole, self.first_lanes(rest))
 
-    def for_each_vector_asking(self, rows, asked, later_type, later, start, first, emit):
+    def for_each_vector_asking(self, rows, asked, later_type, later, start, first, emit, summed=False):
         """Emit a loop over the columns in which rows that come later are asked for, those of a tile that a slice picks.
 
         rows : of `part_of_a_tile`, as are start and first. later : where the other rows are, an array like that of
@@ -263,14 +294,14 @@ class Matrix(Vectors):
                     ask(column)
                     plainly(column, mask)
 
-                self.for_each_vector(ask_and_emit)
+                self.for_each_vector(ask_and_emit, summed=summed)
                 if scattered:
                     begin = builder.or_(builder.ptrtoint(self.data, i64), self._row_bytes())
                     past_line = builder.and_(begin, i64(CACHE_LINE - 1))
                     with builder.if_then(builder.icmp_unsigned("!=", past_line, i64(0))):
                         ask(builder.sub(self.columns, i64(1)))  # the last vector may cross into another line
             with silent:
-                self.for_each_vector(plainly)
+                self.for_each_vector(plainly, summed=summed)
 
 
 def contiguous(context, builder, array_type, array):

@@ -46,6 +46,7 @@ from fastgd.verbs import init_state
 
 _BLOCKS = 16  # of problems, for each thread: the last ones to be done wait for few others
 _MOST_PROBLEMS = 1 << 12  # in a block
+_OTHER_SHAPE = "minimize_many: optimizer: its init must make arrays of one shape wherever a problem starts"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -161,7 +162,7 @@ def descend_many(until, objective, args, optimizer, lr, rules, box, X0, k, stop,
             project(box, lent.x)
             for i in range(n):
                 lent.best_x[i], lent.best_grads[i], lent.grads[i] = lent.x[i], np.nan, np.nan
-            copy_arrays(init_state(optimizer, points.x), lent_state)
+            copy_arrays(init_state(optimizer, points.x), lent_state, _OTHER_SHAPE)
         done = position.nfev
         try:
             position = advance(
@@ -339,7 +340,7 @@ class _Team:
             run_all([lambda first=(i == 0): self._work(blocks, block, clock, first) for i in range(shares)])
 
     def _work(self, blocks, block, clock, tells):
-        x = np.empty_like(self._X0[0])
+        x = self._X0[0].copy()  # a real start, for what a method makes of it
         before = np.empty_like(x) if self._rules.xtol > 0 else x[:0]
         points = Points(x, np.empty_like(x), before, np.empty_like(x), np.empty_like(x))
         state, at_once = init_state(self._optimizer, x), MOST if clock.runs else UNCLOCKED

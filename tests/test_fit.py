@@ -274,7 +274,30 @@ def test_a_batch_of_small_weights_alone(dtype, small):
     np.testing.assert_allclose(result.params, same.params, rtol=1e-5)
 
 
+def test_a_batch_of_small_weights_beside_small_ones():
+    """The largest is none that has to be scaled down, yet one divided by the least is infinite in float32."""
+    X, y, weight = np.ones((2, 1), np.float32), np.zeros(2, np.float32), np.array([2.0**-31, 2.0**-130], np.float32)
+    options = {"optimizer": fastgd.SGD(), "lr": 0.1, "batch_size": 1, "order": "sequential", "epochs": 1}
+    result = fastgd.fit(fastgd.Neuron(1, "identity"), X, y, params=[1, 1], sample_weight=weight, **options)
+    assert result.status == "max_epochs"
+    same = fastgd.fit(fastgd.Neuron(1, "identity"), X, y, params=[1, 1], **options)
+    np.testing.assert_allclose(result.params, same.params, rtol=1e-6)
+
+
 # Where a run begins.
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+def test_same_bits_wherever_the_data_lie_in_memory(batch_size):
+    X, y = table(90, 64, np.float32)
+    memory = np.empty(X.nbytes + 128, np.uint8)
+    begin = -memory.ctypes.data % 64
+    found = set()
+    for shift in (0, 4, 16, 60):
+        moved = memory[begin + shift : begin + shift + X.nbytes].view(np.float32).reshape(X.shape)
+        moved[:] = X
+        found.add(fastgd.fit(fastgd.Neuron(64), moved, y, batch_size=batch_size, epochs=2).params.tobytes())
+    assert len(found) == 1
 
 
 def test_same_seed_same_bits_and_another_seed_another_run():

@@ -294,3 +294,35 @@ def test_an_objective_that_raises_leaves_no_memory_behind():
         assert held() == held()
     finally:
         _nrt_python.memsys_disable_stats()
+
+
+class ByStart(NamedTuple):
+    """A method whose state has a number for each positive component of the start."""
+
+    scale: float = 1.0
+
+
+class ByStartState(NamedTuple):
+    positive: np.ndarray
+
+
+def init_by_start(optimizer, params):
+    return ByStartState(np.ones((params > 0).sum()))
+
+
+def update_by_start(optimizer, lr, grads, state, params):
+    for i in range(params.size):
+        params[i] -= lr * optimizer.scale * grads[i] * state.positive.size
+
+
+fastgd.register_optimizer(ByStart, init_by_start, update_by_start)
+
+
+def test_a_method_s_state_begins_with_the_start():
+    options = {"optimizer": ByStart(), "lr": 0.02, "max_steps": 5, "gtol": 0}
+    starts = np.array([[1.0, 2.0], [3.0, 4.0]])
+    many = minimize_many(Bowl(), starts, **options)
+    each = [fastgd.minimize(Bowl(), start, **options).fun for start in starts]
+    np.testing.assert_array_equal(many.fun, each)
+    with pytest.raises(ValueError, match="minimize_many: optimizer: its init must make arrays of one shape"):
+        minimize_many(Bowl(), starts * [1, -1] + [[0, 9], [0, 0]], **options)

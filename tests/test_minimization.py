@@ -76,6 +76,18 @@ def test_compiled_forms():
     assert compiled.buffer == []
 
 
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_gradient_of_integers_and_floats(compile):
+    def value(x):
+        return (x[0] - 1) ** 2 + x[1]
+
+    def slope(x):
+        return 2 * (x[0] - 1), 1
+
+    found = minimize(value, [3.0, 4.0], jac=slope, optimizer=SGD(), lr=0.25, max_steps=2, compile=compile)
+    np.testing.assert_array_equal(found.x, [1.5, 3.5])
+
+
 @pytest.mark.parametrize("jac", [None, True, "2-point", "3-point"])
 def test_forms_in_python(jac):
     def value(x, a):

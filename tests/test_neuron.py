@@ -299,16 +299,21 @@ def test_sums_lose_no_digits(n):
 
 
 @pairs
-def test_the_same_bits_every_time(activation, loss, dtype):
-    X, y, params = rows_and_targets(5000, 13, dtype)
+@pytest.mark.parametrize("d", [13, 64, 96, 128])
+def test_the_same_bits_every_time(activation, loss, dtype, d):
+    X, y, params = rows_and_targets(500, d, dtype)
     results = set()
-    for shift in range(4):  # wherever the rows lie in memory
-        memory = np.empty(X.size + shift, dtype)
-        moved = memory[shift:].reshape(X.shape)
+    memory = np.empty(X.nbytes + 128, np.uint8)
+    begin = -memory.ctypes.data % 64  # a cache line's
+    for shift in range(0, 64, X.itemsize):  # wherever the rows lie in memory
+        moved = memory[begin + shift : begin + shift + X.nbytes].view(dtype).reshape(X.shape)
         moved[:] = X
-        grads = np.empty(14, dtype)
-        value = value_and_grad(Neuron(13, activation, loss), params, moved, y, grads)
-        results.add((value, grads.tobytes(), predict(Neuron(13, activation), params, moved).tobytes()))
+        grads = np.empty(d + 1, dtype)
+        value = value_and_grad(Neuron(d, activation, loss), params, moved, y, grads)
+        single = np.concatenate([predict(Neuron(d, activation), params, moved[i : i + 1]) for i in range(40)])
+        outputs = predict(Neuron(d, activation), params, moved)
+        np.testing.assert_array_equal(outputs[:40], single)
+        results.add((value, grads.tobytes(), outputs.tobytes()))
     assert len(results) == 1
 
 

@@ -180,6 +180,7 @@ with event.install_recorder("numba:compile") as compiled:
     )
     grads = np.empty(2)
     value = fastgd.value_and_grad(Rosenbrock(), np.ones(2), grads)
+    fastgd.minimize(Rosenbrock(), np.zeros(2), optimizer=Averaged(SoftSign()), max_steps=5)
 names = {recorded[1].data["dispatcher"].__name__ for recorded in compiled.buffer if recorded[1].is_start}
 print(json.dumps({
     "loss": result.loss,

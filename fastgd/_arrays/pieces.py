@@ -88,30 +88,35 @@ def copy_uncut(typing_context, source, target, n_params):
 
 
 @intrinsic
-def copy_arrays(typing_context, source, target):
-    """Copy the arrays of a tuple, nested ones included, into those of another.
+def copy_arrays(typing_context, source, target, message):
+    """Copy the arrays of a tuple, nested ones included, into those of another; a ValueError where their shapes differ.
 
     As numbers in memory, where both lie in it alike. (As assignments, for which a tuple was taken apart by overloads,
     it took Numba 6 s to compile.)
     """
+    if not isinstance(message, types.StringLiteral):
+        return None  # then Numba asks again, with the literal
 
     def assign(source, target):
         target[...] = source
 
     def emit(context, builder, signature, arguments):
-        sources, targets = (leaves(builder, *side) for side in zip(signature.args, arguments, strict=True))
+        sides = zip(signature.args[:2], arguments[:2], strict=True)
+        sources, targets = (leaves(builder, *side) for side in sides)
         for (kind, _, value), (wanted, _, place) in zip(sources, targets, strict=True):
             if kind.layout != "C" or wanted.layout != "C" or kind.dtype != wanted.dtype:
                 context.compile_internal(builder, assign, types.none(kind, wanted), (value, place))
                 continue
             array = context.make_array(kind)(context, builder, value)
             copy = context.make_array(wanted)(context, builder, place)
-            fits = builder.icmp_unsigned("<", array.nitems, copy.nitems)
-            size = builder.select(fits, array.nitems, copy.nitems)
-            cgutils.raw_memcpy(builder, copy.data, array.data, size, _itemsize(context, kind))
+            lengths = zip(*(cgutils.unpack_tuple(builder, side.shape) for side in (array, copy)), strict=True)
+            differ = [builder.icmp_unsigned("!=", length, other) for length, other in lengths]
+            with builder.if_then(functools.reduce(builder.or_, differ, ir.Constant(ir.IntType(1), 0)), likely=False):
+                context.call_conv.return_user_exc(builder, ValueError, (message.literal_value,))
+            cgutils.raw_memcpy(builder, copy.data, array.data, array.nitems, _itemsize(context, kind))
         return context.get_dummy_value()
 
-    return types.none(source, target), emit
+    return types.none(source, target, message), emit
 
 
 @intrinsic

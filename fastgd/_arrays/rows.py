@@ -67,7 +67,7 @@ def _dot_rows(X, where, w, out, later, asked):
                     x = matrix.load(pointer, mask)
                     builder.store(matrix.multiply_add(x, weight, builder.load(total)), total)
 
-            matrix.for_each_vector_asking(rows, asked, later_type, later, start, first, add_products)
+            matrix.for_each_vector_asking(rows, asked, later_type, later, start, first, add_products, summed=True)
             for lane in range(0, matrix.rows_together, matrix.lanes):
                 vectors = [builder.load(total) for total in sums[lane : lane + matrix.lanes]]
                 place = builder.gep(out, [builder.add(first, i64(lane))])
@@ -159,7 +159,7 @@ def dot_row(typing_context, X, row, w):
             weight = matrix.load(builder.gep(weights, [column]), mask)
             builder.store(matrix.multiply_add(x, weight, builder.load(total)), total)
 
-        matrix.for_each_vector(add_products)
+        matrix.for_each_vector(add_products, summed=True)
         return matrix.sum_of_lanes(builder.load(total))
 
     return X.dtype(X, types.uint64, w), emit
@@ -251,12 +251,9 @@ def _sums_of_four(builder, matrix, vectors):
     together = min(4, matrix.lanes)
     totals = []
     for first in range(0, 4, together):
-        lanes = matrix.lanes
         summed = matrix.sums_of_lanes(vectors[first : first + together])
-        while lanes > together:
-            lanes //= 2
-            summed = builder.fadd(*(matrix.shuffle(summed, summed, range(at, at + lanes)) for at in (0, lanes)))
-        totals += [builder.extract_element(summed, i32(lane)) for lane in range(together)]
+        lanes = range(0, matrix.lanes, matrix.lanes // together)
+        totals += [builder.extract_element(summed, i32(lane)) for lane in lanes]
     return totals
 
 

@@ -80,6 +80,12 @@ def search_step(value, armijo, rules, box, points, position, path, first):
     return search(value, armijo, rules, borrowed(box), borrowed(points), position, borrowed(path), first)
 
 
+@kernel
+def average_step(value, rules, box, points, position):
+    """What follows the evaluation of an average."""
+    return weigh_average(value, rules, borrowed(box), borrowed(points), position)
+
+
 class DescentRun:
     """A run under way: its arrays, and how it is advanced by chunks."""
 
@@ -201,4 +207,4 @@ def weigh_kept_average(objective, args, optimizer, rules, box, state, points, po
     if box.lower.size:
         np.clip(points.x, *box, out=points.x)
     value = objective.at(points.x, points.grads, args)
-    return weigh_average(value, rules, box, points, position)
+    return average_step(value, rules, box, points, position)

@@ -19,7 +19,7 @@ MOST = (1 << 63) - 1  # counts are of 64 bits
 _MOST_ROWS = (1 << 32) - 1  # and those of rows of 32
 _WINDOW_BYTES = 1 << 18  # of X, shuffled as one by "block-shuffled": a share of the second-level cache
 _NEIGHBOUR_BYTES = 1 << 13  # of X, that "block-shuffled" keeps together
-_MOST_EXPONENT = 32  # of the largest weight; beyond, weights are scaled
+_EXPONENTS = -20, 32  # of the largest weight; beyond, weights are scaled
 _LEAST_EXPONENTS = {4: -100, 8: -900}  # of a weight, by the bytes of a number, beside the largest: a smaller one is 0
 _PART_ROWS = 1 << 22  # that are dealt out without looking for Ctrl-C
 _POLICIES = ("stop", "raise", "skip")
@@ -157,7 +157,9 @@ def _weights(owner, sample_weight, X, interrupts):
     if np.min(weight, where=weight > 0, initial=np.inf) < least:
         weight = np.where(weight < least, 0, weight)
     _, exponent = np.frexp(weight.max())
-    if abs(exponent) > _MOST_EXPONENT:  # the mean is the same, but sums of such weights might overflow or vanish
+    least_exponent, most_exponent = _EXPONENTS
+    # The mean is the same, but sums of such weights, or one divided by a sum, might overflow or vanish.
+    if not least_exponent <= exponent <= most_exponent:
         weight = np.ldexp(weight, -exponent)
     return np.ones_like(weight) if weight.size == 1 else weight  # an array of one is taken for the weight of all rows
 

@@ -21,7 +21,7 @@ class NeuronScratch(NamedTuple):
 
 GROUP = 4 * TILE  # rows whose forward halves are done before the first backward half, at most,
 _GROUP_BYTES = 1 << 15  # and bytes of X, so that the backward half finds the rows in the nearest cache
-# Of a row: w·x, target, weight, dL/dz, loss; while rows are descended, also |(x, 1)|² and (x, 1)·(x', 1) with the next.
+# Of a row: w·x, target, weight, dL/dz; while rows are descended also loss, |(x, 1)|² and (x, 1)·(x', 1) with the next.
 # Unsigned, as the rows that are added to them: an index that might be negative is looked at, and its loop gathers.
 Z, TARGET, WEIGHT, DELTA, LOSS, SQUARE, PRODUCT = map(np.uint64, range(0, 7 * SINGLE_ROWS, SINGLE_ROWS))
 RATE = Z
