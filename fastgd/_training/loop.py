@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._arrays.ahead import rows_ahead, rows_to_come
+from fastgd._arrays.handover import scale_and_compare
 from fastgd._arrays.row_totals import LAST_ROW_NORM, ROW_COSINE, ROW_LOSS, ROW_LOSSES, ROW_NORM, ROW_PAIRS, SINGLE_ROWS
 from fastgd._arrays.views import borrowed, borrowed_slice, repeated
 from fastgd._jit import kernel
-from fastgd._simd import scale_and_compare
 from fastgd._training.sharing import sum_together
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd._arrays.ahead import distance_ahead, rows_ahead
+from fastgd._arrays.handover import move_sums
 from fastgd._arrays.rows import (
     add_weighted_row,
     add_weighted_rows,
@@ -21,7 +22,7 @@ from fastgd._check import count
 from fastgd._jit import kernel
 from fastgd._numbers.arithmetic import add_in_any_order
 from fastgd._registry import register_model
-from fastgd._simd import TILE, move_sums
+from fastgd._simd import TILE
 from fastgd.activations import ACTIVATIONS, IDENTITY, SIGMOID, TANH, activate, derivative
 from fastgd.losses import BINARY_CROSS_ENTROPY, LOSSES, MSE, squared_error
 from fastgd.models._many_neurons import add_losses_and_grads_of_many, scratch_of_many
