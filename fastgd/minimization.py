@@ -95,7 +95,8 @@ def minimize(
         (NLopt's); ``fun(x, *args) -> float`` with `jac` (SciPy's); or a registered objective (`register_objective`),
         such as those in `fastgd.problems`, for which the loop is compiled once and kept on disk. Functions
         are compiled if they are not already (with Numba's ``error_model="numpy"``: 1/0 is infinite); the loop with
-        them takes a few seconds, once in a process.
+        them takes a few seconds, once in a process, and two or three more where one assigns an array to a slice, as in
+        ``grad[:] = 2 * x``, than with a loop over the components.
     x0 : array_like of shape (n,)
         Where to start; not modified. Its floating dtype is that of the run (integers become float64).
     optimizer : NamedTuple
