@@ -12,7 +12,7 @@ _TILE = np.uint64(TILE)
 @kernel(merge=True)
 def follow_one_another(rows):
     """Whether each row is the one after that before it in X: then one address tells where all of them are."""
-    first, strangers = np.uint64(rows[0]), np.uint64(0)
+    first, strangers = np.uint64(rows[0] if rows.size > 0 else 0), np.uint64(0)
     for r in range(np.uint64(rows.size)):
         strangers |= np.uint64(rows[r]) - first - r
     return strangers == 0
