@@ -104,16 +104,16 @@ def copy_arrays(typing_context, source, target, message):
         sides = zip(signature.args[:2], arguments[:2], strict=True)
         sources, targets = (leaves(builder, *side) for side in sides)
         for (kind, _, value), (wanted, _, place) in zip(sources, targets, strict=True):
-            if kind.layout != "C" or wanted.layout != "C" or kind.dtype != wanted.dtype:
-                context.compile_internal(builder, assign, types.none(kind, wanted), (value, place))
-                continue
             array = context.make_array(kind)(context, builder, value)
             copy = context.make_array(wanted)(context, builder, place)
             lengths = zip(*(cgutils.unpack_tuple(builder, side.shape) for side in (array, copy)), strict=True)
             differ = [builder.icmp_unsigned("!=", length, other) for length, other in lengths]
             with builder.if_then(functools.reduce(builder.or_, differ, ir.Constant(ir.IntType(1), 0)), likely=False):
                 context.call_conv.return_user_exc(builder, ValueError, (message.literal_value,))
-            cgutils.raw_memcpy(builder, copy.data, array.data, array.nitems, _itemsize(context, kind))
+            if kind.layout == wanted.layout == "C" and kind.dtype == wanted.dtype:
+                cgutils.raw_memcpy(builder, copy.data, array.data, array.nitems, _itemsize(context, kind))
+            else:
+                context.compile_internal(builder, assign, types.none(kind, wanted), (value, place))
         return context.get_dummy_value()
 
     return types.none(source, target, message), emit
