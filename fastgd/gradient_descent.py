@@ -107,8 +107,7 @@ def gradient_descent(
     **Exceptions.** Where an objective raises in compiled code, the run's arrays stay in memory (some n numbers): Numba
     gives nothing back where an exception passes. One that cannot go on had better return NaN, which ends the run.
 
-    From Python, fastgd's loop is compiled for each compiled function anew in every process, and for a registered
-    objective once and for all.
+    From Python, fastgd's own loop runs, which is kept on disk whatever the objective.
 
     Examples
     --------

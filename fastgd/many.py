@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
+from numba.core.typing.typeof import typeof
 from numba.extending import overload
 from numpy.typing import ArrayLike
 
@@ -116,6 +117,15 @@ def _problem_args(args, k):
     if isinstance(args[0], types.Array):
         return lambda args, k: (args[0][k], *problem_args(args[1:], k))
     return lambda args, k: (args[0], *problem_args(args[1:], k))
+
+
+def type_of_problem_args(args):
+    """The Numba type of `problem_args`."""
+    own = [
+        (kind.copy(ndim=kind.ndim - 1) if kind.ndim > 1 else kind.dtype) if isinstance(kind, types.Array) else kind
+        for kind in map(typeof, args)
+    ]
+    return types.BaseTuple.from_types(own)
 
 
 def advance(until, objective, args, optimizer, lr, rules, box, state, points, position, path):
@@ -335,6 +345,7 @@ class _Team:
         block = max(1, min(_MOST_PROBLEMS, n_problems // (_BLOCKS * threads)))
         blocks = iter(range(0, n_problems, block))  # `next` of it is one step, which threads can share
         shares = min(threads, -(-n_problems // block))
+        self._in_loop = self._objective.in_loop(typeof(self._X0[0]), type_of_problem_args(self._args))
         with Clock() as clock:
             clock.start()
             run_all([lambda first=(i == 0): self._work(blocks, block, clock, first) for i in range(shares)])
@@ -353,7 +364,7 @@ class _Team:
                         self._keep(k, state, points, position)
                         return
                     k, position = descend_many(
-                        Until(at_once, int(clock.ticks[0]), clock.ticks), self._objective.value_and_grad, self._args,
+                        Until(at_once, int(clock.ticks[0]), clock.ticks), self._in_loop, self._args,
                         self._optimizer, self._lr, self._rules, self._box, self._X0, k, stop, self._results, state,
                         points, position,
                     )  # fmt: skip

@@ -10,7 +10,14 @@ from numba.core.errors import NumbaError, TypingError
 from numba.core.typing.typeof import typeof
 
 from fastgd._calls.dispatch import kernels_in_compiled_code
-from fastgd._descent.objective_forms import DIFFERENCES, FORMS, compiled_function, form_of, require_compilable
+from fastgd._descent.objective_forms import (
+    DIFFERENCES,
+    FORMS,
+    by_address,
+    compiled_function,
+    form_of,
+    require_compilable,
+)
 from fastgd._descent.objective_trial import ObjectiveRaisedError, holds_number, kind_of, try_once
 from fastgd._registry import ObjectiveKernels, kernels_for
 from fastgd.mean_loss import MeanLoss, require_parameters
@@ -29,6 +36,12 @@ class Objective(NamedTuple):
             kernels = kernels_for("objective", ObjectiveKernels, self.value_and_grad)
             return kernels.value_and_grad(self.value_and_grad, x, grads)
         return float(self.value_and_grad(x, grads, *args))
+
+    def in_loop(self, x, args):
+        """What the compiled loops take: a registered objective, or a function by its address, for these types."""
+        if isinstance(self.value_and_grad, tuple):
+            return self.value_and_grad
+        return by_address(self.value_and_grad, (x, x, args))
 
 
 def prepare(owner, fun, jac, args, x, compiled, forgiving=False, start="x0"):

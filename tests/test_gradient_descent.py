@@ -86,8 +86,8 @@ def test_a_method_that_keeps_an_average():
 
 def test_the_disk_cache_finds_users_functions(python):
     script = TESTS / "user_minimization.py"
-    assert python(script).stdout.split() == ["True", "True", "0", "0", "0"]
-    assert python(script).stdout.split() == ["True", "True", "1", "1", "1"]
+    assert python(script).stdout.split()[:5] == ["True", "True", "0", "0", "0"]
+    assert python(script).stdout.split() == ["True", "True", "1", "1", "3", "0"]  # and compiles nothing
 
 
 def test_what_is_known_by_its_address_is_not_written_to_disk():

@@ -76,6 +76,45 @@ def test_compiled_forms():
     assert compiled.buffer == []
 
 
+def test_the_loop_is_compiled_once_for_all_objectives():
+    def value(x, grad, scale):
+        grad[0] = 2 * scale * x[0]
+        return scale * x[0] ** 2
+
+    def another(x, grad, scale):
+        if x[0] < 0.5:
+            raise ZeroDivisionError("too near")
+        grad[0] = 2 * scale * x[0]
+        return 7
+
+    def narrow(x, grad, scale):
+        grad[0] = 2 * scale * x[0]
+        return np.float32(scale * x[0] ** 2)
+
+    def any_number(x, grad, *scales):
+        grad[0] = 2 * scales[0] * x[0]
+        return scales[0] * x[0] ** 2
+
+    def with_default(x, grad, scale, power=2):
+        grad[0] = 2 * scale * x[0]
+        return scale * x[0] ** power
+
+    declared = numba.njit("float64(float64[:], float64[:], float64)")(value)  # compiles no more
+    arguments = {"optimizer": SGD(), "lr": 0.25, "args": (1.0,), "gtol": 1e-3}
+    first = minimize(value, [1.0], **arguments)
+    assert first.success
+    with event.install_recorder("numba:compile") as compiled:
+        for fun in (narrow, any_number, with_default, declared):
+            again = minimize(fun, [1.0], **arguments)
+            assert (again.nit, again.nfev) == (first.nit, first.nfev)
+            np.testing.assert_array_equal(again.x, first.x)
+        with pytest.raises(ZeroDivisionError, match="too near"):
+            minimize(another, [1.0], **arguments)
+        assert minimize(another, [1.0], **arguments | {"max_steps": 1}).fun == 7
+    names = {recorded[1].data["dispatcher"].__name__ for recorded in compiled.buffer}
+    assert names == {"narrow", "any_number", "with_default", "another", "entry"}
+
+
 @pytest.mark.parametrize("compile", [True, False])
 def test_a_gradient_of_integers_and_floats(compile):
     def value(x):

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numba.core import event
 from user_rules import Averaged
 
 import fastgd
@@ -20,6 +21,12 @@ def ellipse(x, grad, a, centre):
         grad[i] = 2 * weight * d
         value += weight * d * d
     return value
+
+
+def parabola(x, grad, centre):
+    """(x₀ - c)², for fastgd to compile."""
+    grad[0] = 2 * (x[0] - centre)
+    return (x[0] - centre) ** 2
 
 
 def slower_and_slower(x, grad):
@@ -59,6 +66,10 @@ def averaged(x0, centre):
 if __name__ == "__main__":
     found = minimize_ellipse(np.zeros(2), fastgd.Adam(), 0.1, 5000, 1e-9, np.array([1.0, 2.0]))
     again = minimize_banana(np.array([-1.2, 1.0]))
-    fastgd.minimize(Rosenbrock(), [-1.2, 1.0], max_steps=3)
+    with event.install_recorder("numba:compile") as compiled:
+        fastgd.minimize(Rosenbrock(), [-1.2, 1.0], max_steps=3)
+        fastgd.minimize(parabola, [2.0], args=(1.0,), max_steps=3)
+        fastgd.minimize(ellipse, [2.0, 3.0], args=(10.0, np.array([1.0, 2.0])), max_steps=3)
+        fastgd.minimize_many(parabola, [[2.0], [3.0]], args=(np.array([1.0, 2.0]),), max_steps=3)
     hits = [sum(f.stats.cache_hits.values()) for f in (minimize_ellipse, minimize_banana, descent_chunk)]
-    print(found.success, again.success, *hits)
+    print(found.success, again.success, *hits, len(compiled.buffer))

@@ -1,8 +1,9 @@
 """The compiled loop of minimisation: step after step from one point, for any objective, optimiser and rate.
 
 It is pasted into its callers, users' own functions included: a compiled function that is passed on as a value leaves
-a pointer in the machine code, with which Numba could not keep it on disk. Everything about where a run is comes in and
-goes out, so that a chunk can end after any evaluation and another go on from there.
+a pointer in the machine code, with which Numba could not keep it on disk. (From Python it is passed by its address.)
+Everything about where a run is comes in and goes out, so that a chunk can end after any evaluation and another go on
+from there.
 """
 
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from numba.extending import overload
 
 from fastgd._arrays.copies import write
 from fastgd._arrays.views import borrowed
+from fastgd._calls.by_address import AddressType, call_by_address
 from fastgd._calls.dispatch import PASTED, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ObjectiveKernels, OptimizerKernels, keeps_average
@@ -94,7 +96,10 @@ class Path(NamedTuple):
 
 
 def evaluate(objective, x, grads, args):
-    """The value at x, its gradient written: of `fun(x, grads, *args)` or of a registered objective (compiled)."""
+    """The value at x, its gradient written (compiled).
+
+    objective : `fun(x, grads, *args)`, as itself or by its address, or a registered objective.
+    """
     raise NotImplementedError("evaluate is called in compiled code")
 
 
@@ -102,6 +107,8 @@ def evaluate(objective, x, grads, args):
 def _evaluate(objective, x, grads, args):
     if isinstance(objective, types.Dispatcher):  # np.float64, since `float` leaves a float32 what it is
         return lambda objective, x, grads, args: np.float64(objective(borrowed(x), borrowed(grads), *borrowed(args)))
+    if isinstance(objective, AddressType):
+        return lambda objective, x, grads, args: call_by_address(objective, x, grads, args)
     if isinstance(args, types.BaseTuple) and len(args):
         raise TypingError("args: a registered objective takes none")
     kernel = kernels_in_compiled_code("gradient_descent: fun", ObjectiveKernels, objective).value_and_grad

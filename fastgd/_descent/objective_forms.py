@@ -10,6 +10,7 @@ from numba.core.typing.typeof import typeof
 from numba.extending import is_jitted
 
 from fastgd._arrays.copies import write
+from fastgd._calls.by_address import ByAddress
 from fastgd._jit import njit
 
 FORMS = (
@@ -22,6 +23,7 @@ FORMS = (
 _MOST_KEPT = 64
 _compilations: dict[Any, Callable] = {}  # of plain functions
 _forms: dict[tuple, Callable] = {}  # the loop's, of a function and its gradient
+_addresses: dict[tuple, ByAddress] = {}  # of these, for some types of arguments
 
 
 def _kept(cache, key, make):
@@ -41,7 +43,13 @@ def compiled_function(owner, name, function):
         return _kept(
             _compilations,
             function,
-            lambda: njit(function, cache=False, nogil=True, error_model="numpy", fastmath={"contract"}),
+            lambda: njit(
+                function,
+                cache=getattr(function, "__closure__", None) is None,  # of those with other values there is no end
+                nogil=True,
+                error_model="numpy",
+                fastmath={"contract"},
+            ),
         )
     except TypeError:
         raise TypeError(
@@ -81,6 +89,11 @@ def form_of(fun, jac, compiled):
         (fun, jac),
         lambda: make(fun, jac, lambda function: njit(function, cache=False, nogil=True, error_model="numpy")),
     )
+
+
+def by_address(form, kinds):
+    """A form as the compiled loops take it, for arguments of these Numba types."""
+    return _kept(_addresses, (form, kinds), lambda: ByAddress(form, *kinds))
 
 
 def _paired(fun, jac, compile):

@@ -5,6 +5,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba.core.typing.typeof import typeof
 
 from fastgd._arrays.views import borrowed
 from fastgd._descent.loop import (
@@ -94,6 +95,7 @@ class DescentRun:
         self.objective, self.args, self.optimizer, self.lr = objective, args, optimizer, lr
         self.rules, self.box, self._record = rules, box, record
         before = x.copy() if rules.xtol > 0 or tells else x[:0]
+        self._objective_in_loop = objective.in_loop(typeof(x), typeof(args)) if objective.compiled else None
         self.points = Points(x, np.full_like(x, np.nan), before, x.copy(), np.full_like(x, np.nan))
         self.state = init_state(optimizer, x)
         self.position = Position(RUNNING, 0, 0, math.inf, math.inf, 0.0)
@@ -165,7 +167,7 @@ class DescentRun:
             chunk, step = descent_chunk, descent_step
             how = (self.optimizer, rates, self.rules, self.box, self.state, self.points)
         if self.objective.compiled:
-            self.position = chunk(until, self.objective.value_and_grad, self.args, *how, self.position, path)
+            self.position = chunk(until, self._objective_in_loop, self.args, *how, self.position, path)
         else:
             while self.position.status == RUNNING and goes_on(until, self.position) and not interrupts.requested:
                 value = self.objective.at(self.points.x, self.points.grads, self.args)
