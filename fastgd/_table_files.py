@@ -36,10 +36,16 @@ class TextFile:
         self.named = not any(is_number(cell) for cell in cells)
         given = set(cells) if self.named else set()
         self.names = [(cell if self.named else "") or _new_name(f"column_{j}", given) for j, cell in enumerate(cells)]
-        if len(set(self.names)) < self.width:
-            twice = next(name for name in self.names if self.names.count(name) > 1)
-            raise ValueError(f"{path}, line {first[0]}: the header has the column {twice!r} more than once")
+        self._first_line = first[0]
         self._rows = rows if self.named else chain([first], rows)
+
+    def require_single(self, names):
+        """Raise if the header has one of these columns more than once."""
+        twice = next((name for name in names if self.names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(
+                f"{self.path}, line {self._first_line}: the header has the column {twice!r} more than once"
+            )
 
     def _lines(self):
         try:

@@ -26,7 +26,7 @@ class Sharpness(NamedTuple):
     """The curvature at a point, as far as it was looked at."""
 
     sharpness: float  # the largest eigenvalue of the Hessian
-    largest_stable_rate: float  # 2 / sharpness; infinite where no positive curvature was found
+    largest_stable_rate: float  # 2 / sharpness, or 2 / noise where that is lost in it; infinite if negative
     direction: np.ndarray  # (n,), of length 1: the eigenvector
     converged: bool  # whether ‖Hv - λv‖ ≤ tol·|λ|, and differences of half the step give the same λ
     lowest: float  # the smallest curvature that was met in any direction
@@ -34,6 +34,11 @@ class Sharpness(NamedTuple):
     probes: int  # directions in which the curvature was measured
     n_gradients: int  # evaluations
     noise: float  # a curvature that rounding and differences may make of none
+
+    @property
+    def _lost(self):
+        """Whether no curvature stands out of the noise."""
+        return abs(self.sharpness) <= self.noise
 
     @property
     def negative_curvature(self):
@@ -47,6 +52,8 @@ class Sharpness(NamedTuple):
         none = f"no direction of negative curvature in {self.probes} probes, which does not show that there is none"
         sure = "" if self.converged else "about (the iteration did not converge) "
         limit = f"rates below {self.largest_stable_rate:.6g}"
+        if self._lost and self.noise > 0:
+            sure, limit = f"lost in rounding, which may make {self.noise:.3g} of none: ", f"{limit} at least"
         if self.negative_curvature and self.sharpness <= 0:
             told = f"no rate is stable here; {found}"
         elif self.negative_curvature:
@@ -142,18 +149,21 @@ def sharpness(
 
     largest, direction, converged = curvature.ends(rng, tol, max_iterations)
     converged &= abs(curvature.along(direction, 0.5)[2] - largest) <= tol * abs(largest)
+    converged &= abs(largest) > curvature.rounding
     for _ in range(probes):
         curvature.along(rng.standard_normal(at.size))
+    noise = _NOISE[differences] * abs(largest) + curvature.rounding
+    steepest = max(largest, noise) if largest >= -noise else 0.0
     return Sharpness(
         sharpness=largest,
-        largest_stable_rate=2 / largest if largest > curvature.rounding else math.inf,
+        largest_stable_rate=2 / steepest if steepest > 0 else math.inf,
         direction=direction,
         converged=converged,
         lowest=curvature.lowest,
         lowest_direction=curvature.lowest_direction,
         probes=curvature.probes,
         n_gradients=2 * curvature.probes,
-        noise=_NOISE[differences] * abs(largest) + curvature.rounding,
+        noise=noise,
     )
 
 

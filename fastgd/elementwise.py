@@ -76,6 +76,14 @@ def _log1p_reduced(f):
     return f - s * (f - s2 * polynomial(s2, c.log))
 
 
+def _as_float(integer):
+    """A Python integer of any size as a float, an infinite one where it is too large."""
+    try:
+        return float(integer)
+    except OverflowError:
+        return math.inf if integer > 0 else -math.inf
+
+
 def _verb(body: Function) -> Function:
     """Make a verb, for numbers and arrays, of a function from float32 to float32 and from float64 to float64."""
     name = body.__name__
@@ -87,7 +95,7 @@ def _verb(body: Function) -> Function:
 
     @wraps(body, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     def verb(x: Any) -> Any:
-        given = _check.array(name, "x", x, None)
+        given = _check.array(name, "x", _as_float(x) if type(x) is int else x, None)
         values = given.reshape(-1)
         out = np.empty_like(values)
         fill(values, out)

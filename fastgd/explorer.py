@@ -65,7 +65,7 @@ class Exploration:
     equations : list of str
         The next step written out in numbers.
     status : str
-        "ready", "downhill", "overshooting", "minimum", "saddle" or "diverged".
+        "ready", "downhill", "overshooting", "minimum", "saddle", "flat" or "diverged".
     message : str
         The same in a sentence.
 
@@ -257,7 +257,7 @@ class Exploration:
         if self.diverged:
             return "diverged"
         if self.at_rest:
-            return "saddle" if self.lowest < -AT_REST else "minimum"
+            return "saddle" if self.lowest < -AT_REST else "minimum" if self.lowest > AT_REST else "flat"
         if self.n_steps == 0:
             return "ready"
         over = (self.x - self.path[-2]) @ self.grads > 0 or self.loss > self.losses[-2]
@@ -276,8 +276,9 @@ class Exploration:
                 )
             return f"Diverged after {_steps(self.n_steps)}: the rate is too large here. Lower it and reset."
         if status == "minimum":
-            bend = "and the curvature is positive" if self.lowest > AT_REST else "and the curve is flat"
-            return f"At a minimum: the gradient is 0 to six digits, {bend}."
+            return "At a minimum: the gradient is 0 to six digits, and the curvature is positive."
+        if status == "flat":
+            return "At rest: gradient and curvature are 0 to six digits, as on a plateau, or at a very flat minimum."
         if status == "saddle":
             return "At a saddle or a maximum: the gradient is 0 to six digits, but the curve bends down."
         if status == "ready":

@@ -1,5 +1,6 @@
 """`check_gradient`: a model's gradient against central differences of its loss."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ _ROUNDINGS = 8  # of a parameter, or of the loss, and of what is made of it on t
 _MOST_ROWS = 1000  # that are looked at one by one
 _ENOUGH = 1e-6  # an error that differences of a smooth loss may leave
 _SMALLER_STEPS = (1e-2, 1e-4, 1e-6)  # times the usual one, where the loss bends too much for that
+_wide_enough = _check.Range(
+    "a number from 1e-9 to 1 (on a shorter way rounding hides errors)", lambda v: 1e-9 <= v <= 1
+)
 _HIDES = 1e3  # times the gradient here: a step away it hides what is wrong with it
 
 
@@ -73,8 +77,8 @@ def check_gradient(
     y : array_like of shape (n,) or (n, n_outputs)
         Targets.
     step : float
-        The relative step, positive. Where parameters do not agree at it, since the loss bends too much over so long a
-        way (large features), or the gradient grows a thousandfold on it, 10⁻², 10⁻⁴ and 10⁻⁶ of it are tried.
+        The relative step, from 1e-9 to 1. Where parameters do not agree at it, since the loss bends too much over so
+        long a way (large features), or the gradient grows a thousandfold on it, 10⁻², 10⁻⁴ and 10⁻⁶ of it are tried.
 
     Returns
     -------
@@ -95,12 +99,13 @@ def check_gradient(
     True
     """
     kernels = kernels_for("check_gradient", ModelKernels, model)
-    step = _check.number("check_gradient", "step", step, _check.positive)
+    step = _check.number("check_gradient", "step", step, _wide_enough)
     params = _check.parameters("check_gradient", model, kernels.n_params.py_func(model), params, np.float64)
     X, y = _check.data("check_gradient", X, y, np.dtype(np.float64))
     for name, array in (("params", params), ("X", X), ("y", y)):
         if not np.isfinite(array).all():
             raise ValueError(f"check_gradient: {name} must be finite, got {array[~np.isfinite(array)][0]}")
+    _check.suitable("check_gradient", kernels, model, X=X, y=y)
     analytic = np.empty_like(params)
     value_and_grad(model, params, X, y, analytic)
     of_rows = _mean_size_of_rows(model, params, X, y)
@@ -110,10 +115,12 @@ def check_gradient(
 
     def judged(i, look):
         """The error, and what rounding may make of one."""
-        rounding = _ROUNDINGS * _EPSILON * ((look.loss + of_rows @ abs(params)) / look.h + bent[i])
+        with np.errstate(over="ignore"):
+            rounding = _ROUNDINGS * _EPSILON * ((look.loss + of_rows @ abs(params)) / look.h + bent[i])
         scale = max(abs(look.numeric), look.reach, of_rows[i])
         distance = abs(look.mean - look.numeric) - rounding
-        return 0.0 if distance <= 0 else distance / scale, rounding / max(scale, 1e-300)
+        error = math.nan if rounding == math.inf else 0.0 if distance <= 0 else distance / scale
+        return error, rounding / max(scale, 1e-300)
 
     errors = np.array([judged(i, look)[0] for i, look in enumerate(looks)])
     # Where the gradient is far larger a step away, an error of all of it may be small beside that.

@@ -57,7 +57,7 @@ class SweepResult:
     optimizers : tuple
         The optimiser of each run.
     best : int or None
-        The run of least loss, on validation rows if there are any, among those that did not diverge.
+        The run of least loss, on validation rows if there are any, among those that neither diverged nor exploded.
     model : NamedTuple
         The model.
     seconds : float
@@ -88,11 +88,7 @@ class SweepResult:
 
         That is the first epoch's of the smallest rate, which hardly moves, or their own if that is less.
         """
-        first, last = self.history["loss"][:, :1], self.loss
-        if not first.size:
-            return np.zeros(self.lrs.size, bool)
-        began = np.fmin(first[:, 0], first[np.argmin(self.lrs), 0])
-        return (self.status != "diverged") & (began > 0) & (last > _EXPLODED * began)
+        return _exploded(self.lrs, self.history["loss"], self.loss) & (self.status != "diverged")
 
     @property
     def message(self):
@@ -105,7 +101,7 @@ class SweepResult:
         skipped = ~lost & np.isnan(self.loss) & (self.n_steps > 0)
         if skipped.any():
             diverged += f"; {skipped.sum()} skipped every batch of the last epoch{self._rates_of(skipped)}"
-        if self.best is None and lost.any():
+        if self.best is None and (lost | exploded).any():
             return f"{diverged}: try smaller rates"
         if self.best is None:
             return "no run has a finite loss" if self.n_steps.any() else "no step was taken"
@@ -309,10 +305,11 @@ def _result(model, table, parts, epochs, ended_early, started):
     epochs_done = ~np.isnan(history[:, :, HISTORY.index("epoch")])  # fewer, of runs that ended early
     loss = np.array([row[done][-1] if done.any() else math.nan for row, done in zip(losses, epochs_done, strict=True)])
     judged = np.where(np.isfinite(val_loss), val_loss, loss)
-    judged[(status == "diverged") | ~np.isfinite(judged)] = np.inf
+    lrs = np.array([lr for _, _, lr in table])
+    judged[(status == "diverged") | _exploded(lrs, losses, loss) | ~np.isfinite(judged)] = np.inf
     best = int(np.argmin(judged))
     return SweepResult(
-        lrs=np.array([lr for _, _, lr in table]),
+        lrs=lrs,
         params=params,
         loss=loss,
         history={name: history[:, :, i].copy() for i, name in enumerate(HISTORY)},
@@ -325,6 +322,14 @@ def _result(model, table, parts, epochs, ended_early, started):
         model=model,
         seconds=time.perf_counter() - started,
     )
+
+
+def _exploded(lrs, losses, loss):
+    """Which runs ended far above where they began, by their losses after each epoch, and after the last."""
+    if not losses.size:
+        return np.zeros(lrs.size, bool)
+    began = np.fmin(losses[:, 0], losses[np.argmin(lrs), 0])
+    return (began > 0) & (loss > _EXPLODED * began)
 
 
 def _rates(lrs):

@@ -130,6 +130,8 @@ def read_table(path, target=None):
     (array([0., 1.]), ('apple', 'banana'))
     """
     source = open_table(path)
+    if source.named:
+        source.require_single(source.names)
     target_index = source.width - 1 if target is None else _position(source, target)
     if source.target_index not in (None, target_index):
         raise ValueError(f"{path}: the target is the array y, and cannot be {target!r}")
@@ -187,6 +189,7 @@ def read_matching(path, columns):
         missing = [name for name in columns.feature_names if name not in source.names]
         if missing:
             raise ValueError(f"{path} lacks {counted(len(missing), 'column')}: {listed(missing)}")
+        source.require_single([*columns.feature_names, columns.target_name])
         features = [source.names.index(name) for name in columns.feature_names]
         target_index = source.names.index(columns.target_name) if columns.target_name in source.names else None
     else:

@@ -102,8 +102,9 @@ def fit(
     resume : FitResult, optional
         Go on from a result as if its run had never stopped, bit for bit. Model, data, batch size, order, seed
         and optimiser must be the same; what is given otherwise, `lr` and `clip` among it, holds from here on, and
-        is not taken from the result. Where other rows are watched, or none as before, the best loss so far begins
-        anew. (A run that `gtol` ended has counted a step that it did not take.)
+        is not taken from the result (but the same `ReduceOnPlateau` goes on with its reductions). Where other rows
+        are watched, or none as before, the best loss so far begins anew. (A run that `gtol` ended has counted a step
+        that it did not take.)
     callback : callable, optional
         ``callback(progress)``, called after every epoch and between the chunks of a long one, with `epoch`,
         `step`, `loss`, `lr`, `params`. Raising StopIteration ends the run; anything else is passed on.
@@ -178,10 +179,12 @@ def fit(
             )
 
     best = watch.best_params if held_out is not None else None
-    message = _what_happened(status, run, outcome, best is not None)
+    message = _what_happened(status, run, outcome)
     if status == "diverged":
         if on_nonfinite == "raise":
             raise FloatingPointError(f"fit: {message}")
+        returned = "the last finite parameters" if best is None else "the parameters of the best epoch by validation"
+        message = f"{message}; {returned} are returned"
         warnings.warn(f"fit: {message}", RuntimeWarning, stacklevel=2)
     history = run.history_so_far()
     if run.step and history["skipped"].sum() == run.step:
@@ -199,7 +202,9 @@ def fit(
         n_epochs=run.epoch,
         n_steps=run.step,
         seconds=time.perf_counter() - started,
-        checkpoint=Checkpoint(plan, run.n_rows, optimizer, run.first_step, copies(run.arrays()), run.history, watch),
+        checkpoint=Checkpoint(
+            plan, run.n_rows, optimizer, run.plateau, run.first_step, copies(run.arrays()), run.history, watch
+        ),
     )
 
 
@@ -284,17 +289,14 @@ def _fingerprint(held_out, data):
     return hashlib.sha256(b"".join(parts)).digest()
 
 
-def _what_happened(status, run, outcome, watched):
+def _what_happened(status, run, outcome):
     where = f"after {run.epoch} epochs and {run.step} steps"
     if status == "diverged":
         what = "parameters" if outcome == loop.NONFINITE_PARAMS else "loss or gradient"
-        returned = "the parameters of the best epoch by validation" if watched else "the last finite parameters"
         remedy = "try a smaller learning rate, or clip=ClipByNorm(1.0)"
         if run.step == 0 and outcome == loop.NONFINITE_GRADIENT:
             remedy = f"before any step: X, y or the first parameters are too large for sums in {run.params.dtype}"
-        return (
-            f"the run diverged: at step {run.step} the {what} stopped being finite; {returned} are returned ({remedy})"
-        )
+        return f"the run diverged: at step {run.step} the {what} stopped being finite ({remedy})"
     return {
         "converged": f"converged {where}",
         "max_epochs": f"ran all its epochs: {where}",
@@ -347,6 +349,8 @@ def _go_on(run, resume, watch):
         if not _is_same(was, now):
             raise ValueError(f"fit: to resume, {name} must be what it was, {was!r}, got {now!r}")
     run.restore(before.arrays)
+    if not _is_same(before.plateau, run.plateau):
+        run.forget_reductions()
     run.append_history(before.history)
     if not watch.go_on(before.watch):  # losses of other rows are not to be compared with these
         run.forget_losses()

@@ -214,6 +214,16 @@ def test_real_numbers_are_predicted_in_their_own_unit(run, tmp_path):
     assert "root mean square error" in err
 
 
+def test_a_target_without_variance_has_no_share_of_it_explained(run, tmp_path):
+    X, _ = prices()
+    data = write_table(tmp_path / "same.csv", X, [0.1] * len(X), ["area", "tax"], "price")
+    _, out, _ = run("train", data, "--epochs", "2", "--save", tmp_path / "model.npz")
+    _, _, err = run("predict", tmp_path / "model.npz", data)
+    assert "root mean square error" in out
+    assert "root mean square error" in err
+    assert "R²" not in out + err
+
+
 def test_large_numbers_are_predicted_to_their_last_digits(run, tmp_path):
     when = 1700000000 + np.arange(50) % 10
     data = write_table(tmp_path / "times.csv", np.arange(50.0)[:, None] % 10, when.tolist(), ["x"], "when")

@@ -133,7 +133,18 @@ def test_differences_of_differences_show_no_negative_curvature(fun, curvature, j
         assert not found.negative_curvature
         assert found.sharpness == pytest.approx(curvature, rel=1e-3, abs=2e-3)
         assert found.converged == (curvature > 0)
-        assert found.largest_stable_rate == (2 / found.sharpness if curvature else np.inf)
+        assert found.largest_stable_rate == 2 / (found.sharpness if curvature else found.noise)
+
+
+@pytest.mark.parametrize("start", [1e3, 1e4, 1e5])
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+def test_a_curvature_that_is_lost_in_rounding_limits_the_rate(start, jac):
+    found = sharpness(lambda x: (x**2).sum(), [start, 0.2], jac=jac, compile=False)
+    assert 0 < found.largest_stable_rate < 1.02
+    if found.noise > 3:
+        assert not found.converged
+        assert "lost in rounding" in found.message
+        assert f"stable near here for rates below {found.largest_stable_rate:.6g} at least" in found.message
 
 
 def quadratic(curvatures):

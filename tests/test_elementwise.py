@@ -205,6 +205,12 @@ def test_numbers(name):
         assert type(verb(given_type(1))) is expected
 
 
+def test_integers_beyond_64_bits():
+    assert exp(-(10**30)) == exp(-(10**400)) == 0
+    assert softplus(10**30) == 1e30
+    assert exp(10**400) == math.inf
+
+
 GRID = np.linspace(-3, 3, 24).reshape(2, 3, 4)
 ARRAYS = {
     "float32": (GRID.astype(np.float32), np.float32),

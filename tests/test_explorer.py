@@ -222,6 +222,30 @@ def test_what_is_going_on(options, steps, status, words):
     assert run.step() == (status != "diverged")
 
 
+def saturated(x, grad):
+    a = 1 / (1 + np.exp(-x[0]))
+    grad[0] = 2 * (a - 1) * a * (1 - a)
+    return (a - 1) ** 2
+
+
+def cube(x, grad):
+    grad[0] = 3 * x[0] ** 2
+    return x[0] ** 3
+
+
+def hill(x, grad):
+    grad[0] = -4 * x[0] ** 3
+    return -(x[0] ** 4)
+
+
+@pytest.mark.parametrize(("objective", "start"), [(saturated, -20.0), (cube, 0.0), (hill, 0.0)])
+def test_a_flat_place_is_not_called_a_minimum(objective, start):
+    run = Exploration(objective, start=start, lr=0.1, compile=False)
+    assert run.status == "flat"
+    assert "as on a plateau, or at a very flat minimum" in run.message
+    assert run.run() == 0
+
+
 def test_a_function_of_plain_python_that_overflows_has_diverged():
     def quartic(x, grad):
         grad[0] = 4 * float(x[0]) ** 3

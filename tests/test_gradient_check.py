@@ -143,9 +143,19 @@ def test_what_does_not_fit_is_named(arguments, message):
         check_gradient(*arguments)
 
 
-def test_the_step_must_be_positive():
-    with pytest.raises(ValueError, match="step must be a positive"):
-        fastgd.check_gradient(Neuron(3), PARAMS, X, Y, step=0)
+@pytest.mark.parametrize("step", [0, -1e-6, 1e-12, 2.0, np.nan])
+def test_the_step_must_be_one_that_shows_something(step):
+    with pytest.raises(ValueError, match=r"^check_gradient: step must be a number from 1e-9 to 1"):
+        fastgd.check_gradient(Neuron(3), PARAMS, X, Y, step=step)
+
+
+def test_a_loss_that_overflows_shows_nothing():
+    assert not fastgd.check_gradient(Neuron(3, "identity"), 1e200 * np.asarray(PARAMS), X, Y).passed
+
+
+def test_data_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"^check_gradient: X must have 2 columns"):
+        fastgd.check_gradient(Neuron(2), PARAMS[:3], X, Y)
 
 
 def test_a_saturated_neuron_is_no_fault():

@@ -154,3 +154,9 @@ def test_a_run_can_take_on_and_drop_a_plateau():
     assert (watched.history["lr"][:11] == 2).all()
     assert watched.history["lr"][-1] < 2
     assert fit(1.0, epochs=31, resume=watched).history["lr"][-1] == 1
+
+
+def test_another_plateau_begins_with_its_own_rate():
+    part = fit(ReduceOnPlateau(2.0, factor=0.5, patience=0), epochs=20)
+    assert part.history["lr"][-1] < 1
+    assert fit(ReduceOnPlateau(1.0, factor=0.5, patience=0), epochs=21, resume=part).history["lr"][-1] == 1

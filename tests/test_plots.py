@@ -103,6 +103,7 @@ DISPLAYS = {
     "neuron, rows": lambda: NeuronDisplay(LINE, rows()[0] @ np.ones(4)),
     "graph": lambda: GraphDisplay(fastgd.derive()),
     "graph of vectors": lambda: GraphDisplay(fastgd.derive([1, -1.1e-7, 3], [-0.512, 0.5, 2.23], -1.2e-5, -1e100)),
+    "graph of a large loss": lambda: GraphDisplay(fastgd.derive(2.0, 0.5, -1.0, y_true=-123456.0)),
     "norms": lambda: GradientNormsDisplay(run(clip=CLIP), CLIP),
     "norms, diverged": lambda: GradientNormsDisplay(diverged()),
 }
@@ -291,6 +292,17 @@ def test_rates_at_which_some_runs_diverge_are_not_shaded():
     some["status"] = np.append(status, ["max_epochs"] * 3)
     assert SweepDisplay(dataclasses.replace(result, **some)).plot().shades_ == []
     assert len(SweepDisplay(dataclasses.replace(result, status=status)).plot().shades_) == 2
+
+
+def test_the_best_of_several_settings_is_named():
+    X, y = rows()
+    result = fastgd.sweep(LINE, X, y, lrs=[0.01, 0.1], grid={"beta1": [0.8, 0.9]}, seeds=[0, 1], epochs=2)
+    name = re.escape(_style.name_of(result.optimizers[result.best]))
+    display = SweepDisplay(result).plot()
+    assert re.fullmatch(f"best: {name}, rate .*, training loss .*", display.best_.get_label())
+    assert [band.get_label() for band in display.bands_] == ["range of the seeds (line: median)", "_band"]
+    line = SweepCurvesDisplay(result).plot().lines_[result.lrs.argsort(kind="stable").tolist().index(result.best)]
+    assert re.fullmatch(f"best: {name}, rate .*", line.get_label())
 
 
 def test_the_best_run_says_by_what_it_is_best():

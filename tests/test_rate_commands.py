@@ -38,7 +38,7 @@ def test_sweep_tells_of_divergence_and_of_a_target_that_it_standardised(run, tmp
     write_table(path, X, y)
     code, out, _ = run(*arguments, "--start", "1e3", "--end", "1e5")
     assert code == 1
-    assert out.splitlines()[-1] == "all rates diverged: try a lower --start"
+    assert out.splitlines()[-1] == "training blew up at all rates: try a lower --start"
 
 
 def test_sweep_without_a_step_says_so(run):

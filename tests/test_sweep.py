@@ -244,6 +244,8 @@ def test_runs_that_blow_up_before_their_numbers_end():
     assert result.message.endswith(f"1 of 4 runs diverged, from a rate of 3 up{words}")
     alone = sweep(Neuron(3, "identity"), X, y, lrs=[1.5], epochs=30, optimizer=SGD())
     assert alone.exploded.tolist() == [True]
+    assert alone.best is None
+    assert alone.message.endswith("from a rate of 1.5 up: try smaller rates")
     assert not sweep(Neuron(3), X, y > 0, lrs=[1.0], epochs=0).exploded.any()
 
 

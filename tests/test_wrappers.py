@@ -354,6 +354,11 @@ def test_inside_fit():
             ValueError,
             "ParameterGroup: weight_decay would be done at every call, where Accumulate does a step at some",
         ),
+        (
+            lambda: ParameterGroup(EMA(Accumulate(Adam(), 2), 0.9), 0, 3, weight_decay=0.1),
+            ValueError,
+            "ParameterGroup: weight_decay would be done at every call, where Accumulate does a step at some",
+        ),
         (lambda: Freeze(Adam(), 4, 2), ValueError, "Freeze: start must be less than stop, 2, got 4"),
     ],
 )

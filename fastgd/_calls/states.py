@@ -1,10 +1,10 @@
-"""What can be told of an optimiser's state: that it is what `init_state` makes, and that threads can share it."""
+"""What can be told of an optimiser and its state: that it is what `init_state` makes, that threads can share it ..."""
 
 import numpy as np
 
 from fastgd._check import unmasked
 from fastgd._class_names import plain_name, with_classes_told_apart
-from fastgd._registry import OptimizerKernels, kernels_for
+from fastgd._registry import OptimizerKernels, is_registered, kernels_for
 
 
 def new_state(owner, optimizer, params):
@@ -39,6 +39,22 @@ def is_elementwise(optimizer):
     """Whether threads can share a vector under this optimiser."""
     elementwise = kernels_for("update", OptimizerKernels, optimizer).elementwise
     return elementwise(optimizer) if callable(elementwise) else elementwise
+
+
+def with_what_it_holds(optimizer):
+    """An optimiser, and the tuples in it: the optimisers that it holds among them."""
+    yield optimizer
+    for part in optimizer:
+        if isinstance(part, tuple):
+            yield from with_what_it_holds(part)
+
+
+def resting(optimizer):
+    """The optimiser, it or one that it holds, some of whose steps change nothing; None if there is none."""
+    for each in with_what_it_holds(optimizer):
+        if is_registered(each, OptimizerKernels) and kernels_for("optimizer", OptimizerKernels, each).rests:
+            return each
+    return None
 
 
 def require_like(owner, value, expected, name, read_only=False):

@@ -5,8 +5,9 @@ import math
 import numpy as np
 
 from fastgd import _check
+from fastgd._calls.states import resting, with_what_it_holds
 from fastgd._descent.loop import Box, Rules
-from fastgd._registry import OptimizerKernels, ScheduleKernels, is_registered, kernels_for
+from fastgd._registry import OptimizerKernels, ScheduleKernels, kernels_for
 from fastgd.line_search import Armijo
 from fastgd.schedules import ReduceOnPlateau
 from fastgd.verbs import is_plain
@@ -27,8 +28,7 @@ def starting_array(owner, name, x0, ndim):
 def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
     """Check an optimiser; return a rate and the rules of a run, checked."""
     kernels_for(f"{owner}: optimizer", OptimizerKernels, optimizer)
-    nested = list(_nested(optimizer))
-    if any(getattr(each, "maximize", False) for each in nested):
+    if any(getattr(each, "maximize", False) for each in with_what_it_holds(optimizer)):
         raise ValueError(f"{owner}: optimizer must go downhill, got {optimizer}; to maximise, give -f and -grad")
     if isinstance(lr, Armijo):
         if not is_plain(optimizer):
@@ -43,24 +43,12 @@ def checked_rules(owner, optimizer, lr, max_steps, gtol, ftol, xtol):
         _check.number(owner, name, value, _check.nonnegative)
         for name, value in (("gtol", gtol), ("ftol", ftol), ("xtol", xtol))
     ]
-    if max(tolerances[1:]) > 0 and any(_rests(each) for each in nested):
+    if max(tolerances[1:]) > 0 and resting(optimizer) is not None:
         raise ValueError(
             f"{owner}: ftol and xtol must be 0 with {optimizer}, some of whose steps change nothing; use gtol"
         )
     max_steps = min(_check.integer(owner, "max_steps", max_steps, least=0), MOST)
     return lr, Rules(max_steps, *tolerances)
-
-
-def _nested(optimizer):
-    """An optimiser, and what it holds."""
-    yield optimizer
-    for part in optimizer:
-        if isinstance(part, tuple):
-            yield from _nested(part)
-
-
-def _rests(optimizer):
-    return is_registered(optimizer, OptimizerKernels) and kernels_for("optimizer", OptimizerKernels, optimizer).rests
 
 
 def no_box(x):

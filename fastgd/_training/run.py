@@ -40,6 +40,7 @@ class Checkpoint(NamedTuple):
     plan: Plan
     n_rows: int
     optimizer: Any
+    plateau: ReduceOnPlateau | None
     first: FirstStep
     arrays: list  # those of `Run.arrays`
     history: np.ndarray
@@ -258,6 +259,10 @@ class Run:
         for array, value in zip(self.arrays(), values, strict=True):
             array[...] = value
         self.position.at[FILLED] = 0
+
+    def forget_reductions(self):
+        """Begin with the rate as it is given, whatever an earlier schedule's was reduced to."""
+        self.plateau_state = new_plateau_state()
 
 
 def flat(state):

@@ -19,6 +19,6 @@ def describe_quality(outputs, y, columns):
     y = y.astype(np.float64)
     unit = max(abs(y).max(), abs(outputs).max()) or 1.0  # so that no square overflows, or vanishes
     error = float(np.mean((outputs / unit - y / unit) ** 2))
-    variance = float(np.var(y / unit))
+    variance = float(np.var(y / unit)) if y.min() < y.max() else 0.0  # of equal numbers it need not be 0
     explained = f", R² {1 - error / variance:.4g}" if variance > 0 else ""
     return f"root mean square error {unit * error**0.5:.4g}{explained} ({len(y)} rows)"

@@ -92,8 +92,8 @@ def _table(result):
 
 def _verdict(result):
     if result.best is None:
-        lost = (result.status == "diverged").all()
-        return "all rates diverged: try a lower --start" if lost else result.message
+        lost = ((result.status == "diverged") | result.exploded).all()
+        return "training blew up at all rates: try a lower --start" if lost else result.message
     at_edge = {0: "a lower --start", result.lrs.size - 1: "a higher --end"}.get(result.best)
     advice = f"; it is at the edge, so try {at_edge} too" if at_edge else ""
     lost = (result.status == "diverged") | result.exploded

@@ -9,9 +9,10 @@ from numba.extending import overload
 from fastgd._arrays.copies import write
 from fastgd._arrays.views import borrowed_slice
 from fastgd._calls.dispatch import PASTED
+from fastgd._calls.states import resting
 from fastgd._check import count, natural, nonnegative
 from fastgd._jit import kernel
-from fastgd._registry import Held, OptimizerKernels, kernels_for, register_optimizer
+from fastgd._registry import Held, OptimizerKernels, register_optimizer
 from fastgd.updates import update
 from fastgd.verbs import eval_params, init_state
 
@@ -265,8 +266,9 @@ def _check_range(thing):
 
 def _check_group(group):
     _check_range(group)
-    if group.weight_decay > 0 and kernels_for("ParameterGroup: inner", OptimizerKernels, group.inner).rests:
-        name = type(group.inner).__name__
+    slow = resting(group.inner)
+    if group.weight_decay > 0 and slow is not None:
+        name = type(slow).__name__
         raise ValueError(
             f"ParameterGroup: weight_decay would be done at every call, where {name} does a step at some: put the "
             f"group into the {name}"

@@ -292,7 +292,13 @@ class Explorer:
         ax.set_title(f"rate {fmt_setting(run.lr)}: {scale.zone}", fontsize=9, pad=14)
 
 
-_COLOURS = {"overshooting": "#9a6a00", "minimum": "#006b4f", "diverged": "#b34700", "saddle": "#9a6a00"}
+_COLOURS = {
+    "overshooting": "#9a6a00",
+    "minimum": "#006b4f",
+    "diverged": "#b34700",
+    "saddle": "#9a6a00",
+    "flat": "#9a6a00",
+}
 
 
 def _pressed(press):

@@ -16,6 +16,7 @@ _EDGES = {
     "w·x": ("×", "+", 4.4), "z": ("+", "σ", 6.6), "a": ("σ", "(a - y)²", 8.6), "L": ("(a - y)²", "", 11.65),
 }  # fmt: skip
 _LONG = 19  # letters, from which a text is written smaller, to end before the box that its edge begins at
+_LONG_AT_END = 11  # the same, to begin behind the box that the last edge comes from
 _WIDE = 460.0  # points: axes of this width have the text in the size "medium"
 
 
@@ -119,11 +120,12 @@ class GraphDisplay:
         head = {"arrowstyle": "-|>", "color": _style.BLACK, "lw": 1.1, "shrinkA": 0, "shrinkB": 0}
         self.ax_.annotate("", tip, back, arrowprops=head, zorder=2)
         value = f"{name} = {_number(self.values[name])}"
-        style = {"ha": "right" if end == "" else "center", "fontsize": self._size * min(1, _LONG / len(value))}
+        long = _LONG if end else _LONG_AT_END
+        style = {"ha": "center" if end else "right", "fontsize": self._size * min(1, long / len(value))}
         self.values_[name] = self._text(middle, y + 0.1, value, va="bottom", color=_style.BLUE, **style)
         if name in self.gradients:
             below = f"dL/d{name if len(name) == 1 else f'({name})'}\n{_number(self.gradients[name])}"
-            style["fontsize"] = self._size * min(1, _LONG / max(map(len, below.split("\n"))))
+            style["fontsize"] = self._size * min(1, long / max(map(len, below.split("\n"))))
             self.gradients_[name] = self._text(middle, y - 0.1, below, va="top", color=_style.VERMILION, **style)
 
 

@@ -111,7 +111,7 @@ class SweepCurvesDisplay:
         style = {"color": colour, "linewidth": 1.3, "linestyle": "--" if self.diverged[i] else "-", "label": "_run"}
         if i == self.best:
             style.update(
-                color=_style.BLACK, linewidth=2, label=f"{self._best_words}: rate {_style.fmt(self.lrs[i])}", zorder=3
+                color=_style.BLACK, linewidth=2, label=f"{self._best_words} rate {_style.fmt(self.lrs[i])}", zorder=3
             )
             style.update(marker="o", **_style.marked(seen.size))
             style["markersize"] = 4

@@ -106,7 +106,7 @@ class SweepDisplay:
         self.best_ = None
         if self.best is not None:
             lr, loss = self.lrs[self.best], self.loss[self.best]
-            label = f"{self._best_words}: rate {_style.fmt(lr)}, training loss {_style.fmt(loss)}"
+            label = f"{self._best_words} rate {_style.fmt(lr)}, training loss {_style.fmt(loss)}"
             self.best_ = _style.star(ax, lr, loss, label)
         if not np.isfinite(self.loss).any():
             words = "every run diverged" if self.diverged.all() else "no run ended with a finite loss"
@@ -129,7 +129,9 @@ class SweepDisplay:
         style = _style.line_style(i, marker=True)
         self.lines_ += self.ax_.plot(rates, middle, label=label, **style)
         if max(map(len, losses)) > 1:
-            self.bands_.append(self.ax_.fill_between(rates, low, high, color=style["color"], alpha=0.2, lw=0))
+            label = "_band" if self.bands_ else "range of the seeds (line: median)"
+            band = {"color": style["color"], "alpha": 0.2, "lw": 0, "label": label}
+            self.bands_.append(self.ax_.fill_between(rates, low, high, **band))
 
     def _at_the_edge(self, i, runs, marker, drawn):
         rates = np.unique(self.lrs[runs])
@@ -164,9 +166,15 @@ def runs_of(owner, result, n):
 
 
 def best_words(result):
-    """Return what the best run is called: it is chosen by the validation loss, where the sweep had that."""
+    """Return what the best run is called: it is chosen by the validation loss, where the sweep had that.
+
+    Before its rate comes its optimiser, if there are several.
+    """
     val_loss = getattr(result, "history", {}).get("val_loss", np.empty(0))
-    return "best on validation rows" if np.isfinite(val_loss).any() else "best"
+    words = "best on validation rows:" if np.isfinite(val_loss).any() else "best:"
+    if result.best is None or len(set(result.optimizers)) == 1:
+        return words
+    return f"{words} {_style.name_of(result.optimizers[result.best])},"
 
 
 def most_shown(losses, lrs, best):

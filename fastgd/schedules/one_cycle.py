@@ -16,9 +16,9 @@ class OneCycle(NamedTuple):
     as it rose, and then to the end. Smith and Topin (2019), super-convergence.
 
     The values are those of PyTorch's ``OneCycleLR``, which counts steps and puts the end on the last of them: its
-    ``total_steps=n, pct_start=p`` is ``duration=n - 1, warmup=(p * n - 1) / (n - 1)``. (It also moves the momentum;
-    fastgd leaves that alone.) Time is measured in epochs by `fit` (fractional: the rate moves at every step) and in
-    steps by `minimize`.
+    ``total_steps=n, pct_start=p`` is ``duration=n - 1, warmup=(p * n - 1) / (n - 1)``. (With p = 1 PyTorch ends at the
+    peak, which this one only comes up to. It also moves the momentum; fastgd leaves that alone.) Time is measured in
+    epochs by `fit` (fractional: the rate moves at every step) and in steps by `minimize`.
 
     Parameters
     ----------
