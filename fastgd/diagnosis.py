@@ -115,9 +115,10 @@ def diagnose(
        (Student's t, 1 in 40). Where losses alone fell at each of the last few rows and that is not sure, or did not
        fall at all: *unclear*.
     6. *noisy*: the floor is flat, and lr·E|g|²/4, which is what noise adds to the loss of a quadratic there, is above
-       a quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size). Without rates and gradients, and
-       on a path, the fluctuation of the loss has to tell; so it does where epochs vary by more than their mean, by the
-       rare long excursions of mini-batches close to the limit of their mean square.
+       a quarter of it (lr·Σ|g_i|/4 with methods that divide by the gradient's size; momentum does it at lr/(1 - β), and
+       part of its E|g|² is not noise but its slow swings, by which successive gradients agree). Without rates and
+       gradients, and on a path, the fluctuation of the loss has to tell; so it does where epochs vary by more than
+       their mean, by the rare long excursions of mini-batches close to the limit of their mean square.
     7. *just right*: it fell and flattened.
 
     Examples

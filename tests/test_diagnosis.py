@@ -496,6 +496,31 @@ def test_momentum_s_long_steps_are_no_noise(lr):
     assert diagnose(run).verdict == diagnose(run, lr=lr, optimizer=Momentum()).verdict == "just right"
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "d", "rate", "verdict"),
+    [
+        (SGD(), 20, 0.5, NOISY),
+        (Momentum(), 20, 0.05, RIGHT),
+        (Momentum(), 20, 0.125, NOISY),
+        (Momentum(), 5, 0.15, RIGHT),
+        (Adam(), 5, 0.3, RIGHT),
+        (Adam(), 20, 0.3, NOISY),
+    ],
+)
+def test_what_noise_adds_is_what_a_smaller_rate_would_not(optimizer, d, rate, verdict):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60_000, d))
+    y = X @ rng.normal(size=d) + 0.5 * rng.normal(size=len(X))
+    result = fit(Neuron(d, "identity"), X, y, optimizer=optimizer, lr=rate, epochs=20, seed=1)
+    least = np.linalg.lstsq(np.column_stack([X, np.ones(len(X))]), y, rcond=None)[1][0] / len(X)
+    added = result.history["loss"][-10:].mean() - least
+    found = diagnose(result)
+    assert found.verdict == verdict
+    assert (added > 0.25 * result.history["loss"][-10:].mean()) == (verdict == NOISY)
+    if verdict == NOISY:
+        assert float(str(found).partition("adds about ")[2].split()[0]) == pytest.approx(added, rel=0.2)
+
+
 def test_losses_alone_that_fell_and_climb_again_are_too_large():
     down, up = np.geomspace(1, 0.1, 30), np.geomspace(0.1, 0.9, 30)
     assert diagnose({"loss": np.r_[down, up]}).verdict == "too large: diverged"

@@ -351,6 +351,22 @@ def fall(centre=1e-2, width=0.3, depth=0.8, explosion=1.0):
     return loss + 0.05 * np.maximum(0, (LRS / explosion) ** 2 - 1)
 
 
+@pytest.mark.parametrize("scale", [300, 1000])
+@pytest.mark.parametrize("d", [2, 20])
+@pytest.mark.parametrize("noise", [0.0, 2.0])
+def test_a_run_that_blew_up_early_suggests_a_rate_that_does_not(scale, d, noise):
+    """The first losses are so large that their average goes on falling beyond the limit."""
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(2000, d)) * scale
+        y = X @ rng.normal(size=d) / scale + noise * rng.normal(size=2000)
+        found = fastgd.lr_find(fastgd.Neuron(d, "identity"), X, y, optimizer=fastgd.SGD(), seed=seed)
+        for method in ("valley", "steepest", "minimum"):
+            lr = found.suggestion(method).lr
+            result = fastgd.fit(fastgd.Neuron(d, "identity"), X, y, optimizer=fastgd.SGD(), lr=lr, seed=seed)
+            assert result.loss < np.mean(y**2)
+
+
 def ask(method, losses, beta=0.0, status="exploded", num_steps=100):
     n = len(losses)
     return suggest(method, LRS[:n], np.asarray(losses, float), beta, num_steps, status, fastgd.Adam())

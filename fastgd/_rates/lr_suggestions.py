@@ -23,6 +23,8 @@ _MEDIAN = 5  # losses of which the median is taken
 _INTERVAL = 0.15  # of the points: the interval that slides
 _PLACES = 100  # in half a window, at which the slope of its line is computed: a window is a tenth of all points
 _ALIKE = 0.1  # slopes that differ by no more than this part of the steepest one
+_WILD = 0.5  # of the level: so far apart losses are not near it
+_LOST = 3.0  # times the lowest losses: risen by so much, to fall no more
 _FALLING = 0.25  # of the steepest slope, from which an interval falls
 
 
@@ -120,8 +122,8 @@ def suggest(method, lrs, losses, beta, num_steps, status, optimizer, sampled=Tru
         if diverged and lrs.size == 0:
             return Suggestion(None, "diverged at once: the very first loss, or its gradient, was not finite")
         if diverged:
-            return Suggestion(None, f"diverged at once: the run was over after {lrs.size} losses; {smaller}")
-        return Suggestion(None, f"too few points: {lrs.size} losses were recorded, {FEWEST} are needed")
+            return Suggestion(None, f"diverged at once: the run was over after {_counted(lrs.size)}; {smaller}")
+        return Suggestion(None, f"too few points: {_counted(lrs.size, ' was', ' were')} recorded, {FEWEST} are needed")
     _, exponent = np.frexp(abs(losses).max())  # squares of losses must not overflow, nor vanish
     unit = np.ldexp(1.0, min(exponent, 1023))
     losses = losses / unit
@@ -150,6 +152,9 @@ def suggest(method, lrs, losses, beta, num_steps, status, optimizer, sampled=Tru
             )
         if diverged or fall.rises:
             reason = f"never fell: the loss was near {level:.4g} from the start, and rose"
+        elif np.ptp(losses) > _WILD * abs(fall.level):
+            low, high = losses.min() * unit, losses.max() * unit
+            reason = f"flat, as far as noise lets see: the losses wavered between {low:.4g} and {high:.4g}"
         else:
             reason = f"flat: the loss stayed near {level:.4g} at all rates up to {lrs[-1]:.3g}"
         return Suggestion(None, f"{reason}; {clearer}" if clearer else reason)
@@ -203,7 +208,10 @@ class _Fall:
         # falling long after they have come to a floor, or risen again to where they stay, as those of a saturated
         # sigmoid do: then the fall ends where they first are as low as they get.
         floor = w + int(np.argmax(means[w:] <= means[bottom] + _NEAR * self.noise))
-        begin, end = (bottom, lrs.size) if diverged else (floor, floor + w)
+        # A run that blew up falls no more once it is lost for good, which an average of large first losses hides.
+        if diverged:
+            low = np.flatnonzero(steady <= means[bottom] + _LOST * abs(means[bottom])).max(initial=bottom)
+        begin, end = (bottom, int(low) + 1) if diverged else (floor, floor + w)
         self.bottom = begin + int(np.argmin(self.curve[begin:end]))
         before = self.curve[: self.bottom]
         high = before[min(w, self.bottom // 2) :].max()
@@ -263,6 +271,11 @@ class _Fall:
         return Suggestion(
             None, f"no {width} points in a row fall with one slope on the way to {self.lrs[self.bottom]:.3g}"
         )
+
+
+def _counted(n, one="", more=""):
+    """So many losses, and a verb for one and one for more."""
+    return f"1 loss{one}" if n == 1 else f"{n} losses{more}"
 
 
 def _variance(losses):

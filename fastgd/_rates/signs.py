@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from fastgd._rates.noise_floor import added_by_noise
 from fastgd._rates.trends import STILL_FALLS, quarters, rises_steadily, rows_needed, surely_falls, uncertainty
-from fastgd.optimizers import SGD, Momentum, Nesterov
 
 # At a floor of noise SGD's successive gradients have the correlation -lr·λ/2 (see `diagnose`): -0.5 at the best rate
 # 1/λ, -0.95 at 1.9/λ, less where directions of small curvature are mixed in. Between the two lies:
@@ -179,7 +179,7 @@ def _noise(run, fall, cosine):
     last_half = run.loss[-2 * max(1, run.loss.size // 4) :]
     floor, spread = float(last_half.mean()), float(np.std(last_half))
     # The steps of a path may be long without any noise: momentum's own. There the fluctuation has to tell.
-    added = _added_by_noise(run) if run.true_norm else math.nan
+    added = added_by_noise(run, _mean_square(run), cosine) if run.true_norm else math.nan
     noisy = added > _SHARE_OF_FLOOR * abs(floor) and added > _SHARE_OF_FALL * max(fall, 0) and abs(cosine) < 0.9
     if math.isnan(added):  # on a bowl at rest the excess is a sum of d squares, and varies by √(2/d) of its mean
         added = spread * math.sqrt(run.n_params / 2)
@@ -200,17 +200,14 @@ def _wanders(loss):
     return np.abs(np.diff(loss)).sum() > 1.5 * np.ptp(loss)
 
 
-def _added_by_noise(run):
-    """What noise adds to the loss at a floor, by the rate and the gradients; NaN where these are not known."""
+def _mean_square(run):
+    """That of the norms at the floor."""
     q = max(1, run.norm.size // 4)
-    norm = math.sqrt(known_mean(run.norm[-2 * q :] ** 2))
+    square = known_mean(run.norm[-2 * q :] ** 2)
     if run.steps != 1:  # the mean norm of many: with k degrees of freedom its square is less than the mean square
         k = run.freedom
-        norm *= math.sqrt(k / 2) * math.exp(math.lgamma(k / 2) - math.lgamma((k + 1) / 2))
-    kind = run.optimizer
-    if kind is None or isinstance(kind, SGD | Momentum | Nesterov):
-        return run.lr / (1 - getattr(kind, "beta", 0.0)) * norm**2 / 4
-    return run.lr * math.sqrt(run.n_params) * norm / 4  # Σ|g_i| ≤ √d·|g|
+        square *= k / 2 * math.exp(2 * (math.lgamma(k / 2) - math.lgamma((k + 1) / 2)))
+    return square
 
 
 def known_mean(values):
