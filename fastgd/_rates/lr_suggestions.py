@@ -23,7 +23,7 @@ _MEDIAN = 5  # losses of which the median is taken
 _INTERVAL = 0.15  # of the points: the interval that slides
 _PLACES = 100  # in half a window, at which the slope of its line is computed: a window is a tenth of all points
 _ALIKE = 0.1  # slopes that differ by no more than this part of the steepest one
-_WILD = 0.5  # of the level: so far apart losses are not near it
+_HALF = 0.5  # of the level: a fall that should be seen where it is told that there is none
 _LOST = 3.0  # times the lowest losses: risen by so much, to fall no more
 _FALLING = 0.25  # of the steepest slope, from which an interval falls
 
@@ -152,7 +152,7 @@ def suggest(method, lrs, losses, beta, num_steps, status, optimizer, sampled=Tru
             )
         if diverged or fall.rises:
             reason = f"never fell: the loss was near {level:.4g} from the start, and rose"
-        elif np.ptp(losses) > _WILD * abs(fall.level):
+        elif _SURE * fall.noise > _HALF * abs(fall.level):
             low, high = losses.min() * unit, losses.max() * unit
             reason = f"flat, as far as noise lets see: the losses wavered between {low:.4g} and {high:.4g}"
         else:
