@@ -192,7 +192,8 @@ def sweep(
 
     Notes
     -----
-    Ctrl-C ends all runs with what they reached and status "interrupted", as in `fit`.
+    Ctrl-C ends all runs with what they reached and status "interrupted", as in `fit`. A schedule, a `callback` and
+    `resume` are for one run, and are left to `fit`.
 
     Examples
     --------

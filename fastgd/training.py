@@ -179,12 +179,11 @@ def fit(
             )
 
     best = watch.best_params if held_out is not None else None
-    message = _what_happened(status, run, outcome)
+    returned = "the last finite parameters" if best is None else "the parameters of the best epoch by validation"
+    message = _what_happened(status, run, outcome, "" if on_nonfinite == "raise" else f"; {returned} are returned")
     if status == "diverged":
         if on_nonfinite == "raise":
             raise FloatingPointError(f"fit: {message}")
-        returned = "the last finite parameters" if best is None else "the parameters of the best epoch by validation"
-        message = f"{message}; {returned} are returned"
         warnings.warn(f"fit: {message}", RuntimeWarning, stacklevel=2)
     history = run.history_so_far()
     if run.step and history["skipped"].sum() == run.step:
@@ -289,14 +288,14 @@ def _fingerprint(held_out, data):
     return hashlib.sha256(b"".join(parts)).digest()
 
 
-def _what_happened(status, run, outcome):
+def _what_happened(status, run, outcome, returned):
     where = f"after {run.epoch} epochs and {run.step} steps"
     if status == "diverged":
         what = "parameters" if outcome == loop.NONFINITE_PARAMS else "loss or gradient"
         remedy = "try a smaller learning rate, or clip=ClipByNorm(1.0)"
         if run.step == 0 and outcome == loop.NONFINITE_GRADIENT:
             remedy = f"before any step: X, y or the first parameters are too large for sums in {run.params.dtype}"
-        return f"the run diverged: at step {run.step} the {what} stopped being finite ({remedy})"
+        return f"the run diverged: at step {run.step} the {what} stopped being finite{returned} ({remedy})"
     return {
         "converged": f"converged {where}",
         "max_epochs": f"ran all its epochs: {where}",
