@@ -26,19 +26,14 @@ class Sharpness(NamedTuple):
     """The curvature at a point, as far as it was looked at."""
 
     sharpness: float  # the largest eigenvalue of the Hessian
-    largest_stable_rate: float  # 2 / sharpness, or 2 / noise where that is lost in it; infinite if negative
+    largest_stable_rate: float  # 2 / sharpness, or 2 / noise where that is lost in it; infinite if none bends up
     direction: np.ndarray  # (n,), of length 1: the eigenvector
-    converged: bool  # whether ‖Hv - λv‖ ≤ tol·|λ|, and differences of half the step give the same λ
+    converged: bool  # whether ‖Hv - λv‖ ≤ tol·|λ|, differences of half the step give the same λ, and it is no rounding
     lowest: float  # the smallest curvature that was met in any direction
     lowest_direction: np.ndarray  # (n,), of length 1
     probes: int  # directions in which the curvature was measured
     n_gradients: int  # evaluations
     noise: float  # a curvature that rounding and differences may make of none
-
-    @property
-    def _lost(self):
-        """Whether no curvature stands out of the noise."""
-        return abs(self.sharpness) <= self.noise
 
     @property
     def negative_curvature(self):
@@ -52,9 +47,9 @@ class Sharpness(NamedTuple):
         none = f"no direction of negative curvature in {self.probes} probes, which does not show that there is none"
         sure = "" if self.converged else "about (the iteration did not converge) "
         limit = f"rates below {self.largest_stable_rate:.6g}"
-        if self._lost and self.noise > 0:
+        if self.noise > 0 and abs(self.sharpness) <= self.noise:
             sure, limit = f"lost in rounding, which may make {self.noise:.3g} of none: ", f"{limit} at least"
-        if self.negative_curvature and self.sharpness <= 0:
+        if self.negative_curvature and self.sharpness <= self.noise:
             told = f"no rate is stable here; {found}"
         elif self.negative_curvature:
             told = f"plain descent is stable along it for {limit}, along negative curvature for none; {found}"
@@ -149,14 +144,14 @@ def sharpness(
 
     largest, direction, converged = curvature.ends(rng, tol, max_iterations)
     converged &= abs(curvature.along(direction, 0.5)[2] - largest) <= tol * abs(largest)
-    converged &= abs(largest) > curvature.rounding
+    converged &= abs(largest) > curvature.rounding or curvature.rounding == 0
     for _ in range(probes):
         curvature.along(rng.standard_normal(at.size))
     noise = _NOISE[differences] * abs(largest) + curvature.rounding
-    steepest = max(largest, noise) if largest >= -noise else 0.0
+    bends_up = largest > noise or (noise > 0 and curvature.lowest >= -noise)  # or may do so, for all that is known
     return Sharpness(
         sharpness=largest,
-        largest_stable_rate=2 / steepest if steepest > 0 else math.inf,
+        largest_stable_rate=2 / max(largest, noise) if bends_up else math.inf,
         direction=direction,
         converged=converged,
         lowest=curvature.lowest,

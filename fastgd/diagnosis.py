@@ -147,8 +147,9 @@ def diagnose(
             f"the validation loss was least in {run.unit} {best + 1}: {run.val_loss[best]:.4g}; it ended at {end:.4g}",
         ]
     if sharpness is not None:
-        value = sharpness.sharpness if isinstance(sharpness, Sharpness) else sharpness
-        value = _check.number(owner, "sharpness", value)
+        if isinstance(sharpness, Sharpness):  # where it is lost in rounding, what that hides
+            sharpness = max(sharpness.sharpness, 2 / sharpness.largest_stable_rate)
+        value = _check.number(owner, "sharpness", sharpness)
         evidence = [*evidence, _against(value, run)]
         if verdict == TOO_SMALL and run.lr > _stable_limit(value, run) / 3:
             advice = [f"more {run.unit}s, or features of one scale: three times the rate is beyond the stable limit"]

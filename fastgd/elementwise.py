@@ -95,7 +95,7 @@ def _verb(body: Function) -> Function:
 
     @wraps(body, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     def verb(x: Any) -> Any:
-        given = _check.array(name, "x", _as_float(x) if type(x) is int else x, None)
+        given = _check.array(name, "x", _as_float(x) if isinstance(x, int) and not isinstance(x, bool) else x, None)
         values = given.reshape(-1)
         out = np.empty_like(values)
         fill(values, out)

@@ -278,7 +278,7 @@ class Exploration:
         if status == "minimum":
             return "At a minimum: the gradient is 0 to six digits, and the curvature is positive."
         if status == "flat":
-            return "At rest: gradient and curvature are 0 to six digits, as on a plateau, or at a very flat minimum."
+            return "At rest, as on a plateau: the gradient is 0 to six digits, and not every curvature is positive."
         if status == "saddle":
             return "At a saddle or a maximum: the gradient is 0 to six digits, but the curve bends down."
         if status == "ready":

@@ -78,8 +78,9 @@ class LRFindResult:
 
         A fall of the loss must go beyond what its noise from batch to batch explains, or no rate is suggested. The
         rules then look at the losses after a running median of five, smoothed like `smoothed`, so that one wild batch
-        does not count, and only at where they fall to their lowest point; or, of a run that did not explode, to where
-        the losses before smoothing first are as low as they get, since their average goes on falling after that.
+        does not count, and only at where they fall to their lowest point: of a run that exploded, before the losses
+        began to rise for good; of one that did not, where the losses before smoothing first are as low as they get,
+        since their average goes on falling after that.
 
         Parameters
         ----------

@@ -79,14 +79,15 @@ class SweepResult:
 
     @property
     def best_lr(self):
-        """The rate of the best run; None where all diverged."""
+        """The rate of the best run; None where there is none."""
         return None if self.best is None else float(self.lrs[self.best])
 
     @property
     def exploded(self):
         """Which runs blew up, though their numbers stayed finite: the loss ended a thousand times what it began with.
 
-        That is the first epoch's of the smallest rate, which hardly moves, or their own if that is less.
+        That is the first epoch's of the smallest rate, which hardly moves, or their own if that is less: of a single
+        rate and epoch nothing can be told.
         """
         return _exploded(self.lrs, self.history["loss"], self.loss) & (self.status != "diverged")
 

@@ -356,15 +356,37 @@ def fall(centre=1e-2, width=0.3, depth=0.8, explosion=1.0):
 @pytest.mark.parametrize("noise", [0.0, 2.0])
 def test_a_run_that_blew_up_early_suggests_a_rate_that_does_not(scale, d, noise):
     """The first losses are so large that their average goes on falling beyond the limit."""
+    neuron, optimizer = fastgd.Neuron(d, "identity"), fastgd.SGD()
     for seed in range(2):
         rng = np.random.default_rng(seed)
         X = rng.normal(size=(2000, d)) * scale
         y = X @ rng.normal(size=d) / scale + noise * rng.normal(size=2000)
-        found = fastgd.lr_find(fastgd.Neuron(d, "identity"), X, y, optimizer=fastgd.SGD(), seed=seed)
-        for method in ("valley", "steepest", "minimum"):
+        found = fastgd.lr_find(neuron, X, y, optimizer=optimizer, seed=seed)
+        for method in METHODS:
             lr = found.suggestion(method).lr
-            result = fastgd.fit(fastgd.Neuron(d, "identity"), X, y, optimizer=fastgd.SGD(), lr=lr, seed=seed)
-            assert result.loss < np.mean(y**2)
+            if method != "slide" or lr is not None:
+                assert fastgd.fit(neuron, X, y, optimizer=optimizer, lr=lr, seed=seed).loss < np.mean(y**2)
+
+
+def test_swings_of_momentum_are_no_explosion():
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(2000, 30)) * 30
+    y = X @ rng.normal(size=30)
+    found = fastgd.lr_find(fastgd.Neuron(30, "identity"), X, y, optimizer=fastgd.Momentum(), batch_size=None, seed=2)
+    for method in METHODS:
+        rates = [
+            suggest(method, found.lrs, found.losses + c, found.beta, 100, found.status, found.optimizer).lr
+            for c in (0, 1e3, 1e5)  # losses count by their differences
+        ]
+        assert rates == [rates[0]] * 3
+    assert found.suggestion("minimum").lr > 5e-5  # the stable limit is 1.7e-3
+
+
+def test_a_fall_that_few_noisy_losses_would_hide_is_not_denied():
+    losses = np.random.default_rng(1).exponential(size=12)
+    suggestion = suggest("valley", np.geomspace(1e-3, 1, 12), losses, 0.9, 12, "completed", fastgd.SGD())
+    assert suggestion.lr is None
+    assert suggestion.reason.startswith("flat, as far as noise lets see: the losses wavered between ")
 
 
 def ask(method, losses, beta=0.0, status="exploded", num_steps=100):

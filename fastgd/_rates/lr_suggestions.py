@@ -23,8 +23,7 @@ _MEDIAN = 5  # losses of which the median is taken
 _INTERVAL = 0.15  # of the points: the interval that slides
 _PLACES = 100  # in half a window, at which the slope of its line is computed: a window is a tenth of all points
 _ALIKE = 0.1  # slopes that differ by no more than this part of the steepest one
-_HALF = 0.5  # of the level: a fall that should be seen where it is told that there is none
-_LOST = 3.0  # times the lowest losses: risen by so much, to fall no more
+_VISIBLE = 0.5  # of the level: a fall that must not be hidden by noise where it is told that there is none
 _FALLING = 0.25  # of the steepest slope, from which an interval falls
 
 
@@ -152,7 +151,7 @@ def suggest(method, lrs, losses, beta, num_steps, status, optimizer, sampled=Tru
             )
         if diverged or fall.rises:
             reason = f"never fell: the loss was near {level:.4g} from the start, and rose"
-        elif _SURE * fall.noise > _HALF * abs(fall.level):
+        elif _SURE * fall.noise > _VISIBLE * abs(fall.level):
             low, high = losses.min() * unit, losses.max() * unit
             reason = f"flat, as far as noise lets see: the losses wavered between {low:.4g} and {high:.4g}"
         else:
@@ -206,12 +205,14 @@ class _Fall:
 
         # Where it begins and ends, on the curve. Unless the losses shot up and took the average along, that goes on
         # falling long after they have come to a floor, or risen again to where they stay, as those of a saturated
-        # sigmoid do: then the fall ends where they first are as low as they get.
-        floor = w + int(np.argmax(means[w:] <= means[bottom] + _NEAR * self.noise))
-        # A run that blew up falls no more once it is lost for good, which an average of large first losses hides.
+        # sigmoid do: then the fall ends where they first are as low as they get. And if they shot up, they fell no more
+        # from where they began to, which an average of large first losses hides.
         if diverged:
-            low = np.flatnonzero(steady <= means[bottom] + _LOST * abs(means[bottom])).max(initial=bottom)
-        begin, end = (bottom, int(low) + 1) if diverged else (floor, floor + w)
+            falls = np.flatnonzero(np.diff(steady) <= 0) + 1
+            begin, end = bottom, int(falls.max(initial=bottom)) + 1
+        else:
+            begin = w + int(np.argmax(means[w:] <= means[bottom] + _NEAR * self.noise))
+            end = begin + w
         self.bottom = begin + int(np.argmin(self.curve[begin:end]))
         before = self.curve[: self.bottom]
         high = before[min(w, self.bottom // 2) :].max()

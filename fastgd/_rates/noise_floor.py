@@ -11,7 +11,7 @@ _RATES = np.geomspace(1e-4, 1, 200)  # times the curvature: those at which a flo
 
 
 def added_by_noise(run, square, cosine):
-    """What is added; NaN where the rate or the gradients are not known.
+    """What is added; NaN where the rate or the gradients are not known, and of an optimiser that holds another.
 
     Along a direction of curvature λ, with gradients λx + n of noise n, plain descent comes to rest where the loss is
     lr·E|g|²/4 above its minimum. Momentum does so at lr / (1 - β) in place of lr, less what E|g|² has of x rather than
@@ -25,9 +25,11 @@ def added_by_noise(run, square, cosine):
     square : float
         The mean square of the gradients' norms at the floor.
     cosine : float
-        The mean cosine of successive ones.
+        The mean cosine of successive ones; NaN where none is known.
     """
     kind = run.optimizer
+    if hasattr(kind, "inner"):
+        return math.nan
     if kind is None or isinstance(kind, SGD | Momentum | Nesterov):
         beta = getattr(kind, "beta", 0.0)
         estimate = run.lr * (1 - getattr(kind, "dampening", 0.0)) / (1 - beta) * square / 4
@@ -35,7 +37,7 @@ def added_by_noise(run, square, cosine):
         beta = getattr(kind, "beta1", 0.0)
         estimate = run.lr * math.sqrt(run.n_params * square) / 4
     cosines, excesses = _at_floors(beta, isinstance(kind, Nesterov))
-    return estimate / float(np.interp(cosine, cosines, excesses))
+    return estimate / float(np.interp(0.0 if math.isnan(cosine) else cosine, cosines, excesses))
 
 
 @lru_cache
