@@ -94,7 +94,7 @@ def minimize(
         The objective, in one of these forms: ``fun(x, grad, *args) -> float``, which writes the gradient into `grad`
         (NLopt's); ``fun(x, *args) -> float`` with `jac` (SciPy's); or a registered objective (`register_objective`),
         such as those in `fastgd.problems`. Functions are compiled if they are not already (with Numba's
-        ``error_model="numpy"``: 1/0 is infinite), and kept on disk unless they have closure variables. The loop is
+        ``error_model="numpy"``: 1/0 is infinite), once in a process, if not kept on disk by `fastgd.njit`. The loop is
         compiled once for an optimiser and the types of `args`, and kept on disk: to call a function by its address
         takes a few nanoseconds more than a registered objective, which is pasted into a loop of its own. (To assign an
         array to a slice, as in ``grad[:] = 2 * x``, takes Numba two or three seconds more to compile than a loop over

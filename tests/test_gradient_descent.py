@@ -87,7 +87,41 @@ def test_a_method_that_keeps_an_average():
 def test_the_disk_cache_finds_users_functions(python):
     script = TESTS / "user_minimization.py"
     assert python(script).stdout.split()[:5] == ["True", "True", "0", "0", "0"]
-    assert python(script).stdout.split() == ["True", "True", "1", "1", "3", "0"]  # and compiles nothing
+    # and compiles the plain function, and how to call it and the other one
+    assert python(script).stdout.split() == ["True", "True", "1", "1", "3", "entry", "parabola"]
+
+
+TWO_OF_A_NAME = """
+import sys
+import numpy as np
+import fastgd
+
+@fastgd.njit
+def f(x, grad):
+    grad[0] = 2 * (x[0] - 1)
+    return (x[0] - 1) ** 2
+
+first = f
+f(np.zeros(1), np.zeros(1))
+if len(sys.argv) > 1:
+    @fastgd.njit
+    def f(x, grad):
+        grad[0] = 2 * (x[0] - 7)
+        return (x[0] - 7) ** 2
+
+    f(np.zeros(1), np.zeros(1))
+found = [fastgd.minimize(fun, [0.0], optimizer=fastgd.SGD(), lr=0.5).x[0] for fun in (first, f)]
+print(*found)
+"""
+
+
+def test_functions_of_one_name_are_told_apart(python, tmp_path):
+    """One from the disk cache has the symbol that another is given when it is compiled."""
+    script = tmp_path / "two_of_a_name.py"
+    script.write_text(TWO_OF_A_NAME)
+    assert python(script).stdout.split() == ["1.0", "1.0"]
+    assert python(script, "both").stdout.split() == ["1.0", "7.0"]
+    assert python(script, "both").stdout.split() == ["1.0", "7.0"]
 
 
 def test_what_is_known_by_its_address_is_not_written_to_disk():

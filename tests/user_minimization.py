@@ -72,4 +72,5 @@ if __name__ == "__main__":
         fastgd.minimize(ellipse, [2.0, 3.0], args=(10.0, np.array([1.0, 2.0])), max_steps=3)
         fastgd.minimize_many(parabola, [[2.0], [3.0]], args=(np.array([1.0, 2.0]),), max_steps=3)
     hits = [sum(f.stats.cache_hits.values()) for f in (minimize_ellipse, minimize_banana, descent_chunk)]
-    print(found.success, again.success, *hits, len(compiled.buffer))
+    names = {recorded[1].data["dispatcher"].__name__ for recorded in compiled.buffer}
+    print(found.success, again.success, *hits, *sorted(names))

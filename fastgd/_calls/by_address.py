@@ -35,28 +35,16 @@ class ByAddress:
     """
 
     def __init__(self, function, x, grads, args):
+        # A function of its own, compiled here and now, even where the other would do as it is: Numba finds an address
+        # by a name that counts compilations, and one from the disk may have the name of another.
+        def entry(*arguments):
+            return np.float64(function(*arguments))  # `float` would leave a float32 what it is
+
         self.kind = AddressType((x, grads, *args))
-        compiled = _compiled(function, self.kind.arguments)
-        if compiled is None or compiled.signature.return_type != types.float64:
-            function = _converting(function)
-            compiled = _compiled(function, self.kind.arguments)
-        self._function = function
+        self._code = njit(entry, cache=False, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+        self._code.get_call_template(self.kind.arguments, {})  # compiles
+        (compiled,) = self._code.overloads.values()
         self.address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-
-
-def _compiled(function, kinds):
-    """A function's code for these arguments; None if it takes them only as others, to which they are converted."""
-    _, _, folded, _ = function.get_call_template(kinds, {})  # compiles; *args are one, its parts passed one by one
-    return function.overloads.get(tuple(folded))
-
-
-def _converting(function):
-    """A function called with just these arguments, which returns float64."""
-
-    def entry(*arguments):
-        return np.float64(function(*arguments))  # `float` would leave a float32 what it is
-
-    return njit(entry, cache=False, nogil=True, error_model="numpy")
 
 
 @register_model(AddressType)

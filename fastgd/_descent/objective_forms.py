@@ -1,6 +1,7 @@
 """The forms in which functions may be given as an objective, compiled and made into the loop's own."""
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ FORMS = (
 
 # The latest of a kind, by function: a compiled one keeps what it was made of, and that may keep a user's arrays.
 _MOST_KEPT = 64
+_lock = threading.RLock()
 _compilations: dict[Any, Callable] = {}  # of plain functions
 _forms: dict[tuple, Callable] = {}  # the loop's, of a function and its gradient
 _addresses: dict[tuple, ByAddress] = {}  # of these, for some types of arguments
@@ -28,11 +30,12 @@ _addresses: dict[tuple, ByAddress] = {}  # of these, for some types of arguments
 
 def _kept(cache, key, make):
     """What was made for a key, or is made now, in place of the oldest if there are many."""
-    if key not in cache:
-        while len(cache) >= _MOST_KEPT:
-            cache.pop(next(iter(cache)), None)
-        cache[key] = make()
-    return cache[key]
+    with _lock:
+        if key not in cache:
+            while len(cache) >= _MOST_KEPT:
+                cache.pop(next(iter(cache)))
+            cache[key] = make()
+        return cache[key]
 
 
 def compiled_function(owner, name, function):
@@ -43,13 +46,7 @@ def compiled_function(owner, name, function):
         return _kept(
             _compilations,
             function,
-            lambda: njit(
-                function,
-                cache=getattr(function, "__closure__", None) is None,  # of those with other values there is no end
-                nogil=True,
-                error_model="numpy",
-                fastmath={"contract"},
-            ),
+            lambda: njit(function, cache=False, nogil=True, error_model="numpy", fastmath={"contract"}),
         )
     except TypeError:
         raise TypeError(
