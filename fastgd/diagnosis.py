@@ -147,9 +147,8 @@ def diagnose(
             f"the validation loss was least in {run.unit} {best + 1}: {run.val_loss[best]:.4g}; it ended at {end:.4g}",
         ]
     if sharpness is not None:
-        if isinstance(sharpness, Sharpness):  # where it is lost in rounding, what that hides
-            sharpness = max(sharpness.sharpness, 2 / sharpness.largest_stable_rate)
-        value = _check.number(owner, "sharpness", sharpness)
+        value = _curvature_of(sharpness) if isinstance(sharpness, Sharpness) else sharpness
+        value = _check.number(owner, "sharpness", value)
         evidence = [*evidence, _against(value, run)]
         if verdict == TOO_SMALL and run.lr > _stable_limit(value, run) / 3:
             advice = [f"more {run.unit}s, or features of one scale: three times the rate is beyond the stable limit"]
@@ -161,6 +160,12 @@ _LIMITS = {
     Momentum: "2(1 + β)/λ, momentum's",
     Nesterov: "2(1 + β)/((1 + 2β)λ), Nesterov's",
 }
+
+
+def _curvature_of(found):
+    """The largest curvature; where it is lost in rounding, what that hides."""
+    limit = found.largest_stable_rate
+    return 2 / limit if math.isfinite(limit) else found.sharpness
 
 
 def _stable_limit(curvature, run):

@@ -385,6 +385,15 @@ def test_against_the_stable_limit(optimizer, limit):
         assert (run.loss < 1) == (side == "below")  # the limit is what it is said to be
 
 
+def test_a_curvature_that_is_lost_in_rounding_is_not_taken_for_small():
+    lost = fastgd.sharpness(lambda x: (x**2).sum(), [1e5, 0.2], jac="2-point", compile=False)
+    run = minimize(Bowl(), [1e5, 0.2], optimizer=SGD(), lr=0.1, record=True)
+    found = diagnose(run, lr=0.1, optimizer=SGD(), sharpness=lost)
+    assert f"above the stable limit {lost.largest_stable_rate:.4g} (2/λ, plain descent's)" in str(found)
+    hill = fastgd.sharpness(lambda x: -(x**2).sum(), [1.0, 0.2], jac="2-point", compile=False)
+    assert "the largest curvature is -2" in str(diagnose(run, lr=0.1, optimizer=SGD(), sharpness=hill))
+
+
 def test_a_schedule_s_largest_rate_is_held_against_the_stable_limit_too():
     X = np.random.default_rng(0).normal(size=(512, 2))
     cosine = fastgd.CosineAnnealing(0.19, 10)
