@@ -114,7 +114,8 @@ def njit(function: Any = None, *, cache: bool = True, **options: Any) -> Any:
 
     A function cached by Numba's own decorator keeps the machine code of the rules and models it was compiled
     with, even after they are edited. Decorated by this one, it is compiled anew whenever anything that it
-    reaches has changed: a kernel of the package, a registered rule of the user's, or a helper that it calls.
+    reaches has changed: a kernel of the package, a registered rule of the user's, or a helper that it calls. And two
+    functions of one name in a module stay apart, of which Numba's cache may have a caller of both call one twice.
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ def njit(function: Any = None, *, cache: bool = True, **options: Any) -> Any:
         signatures = function if isinstance(function, list) else [function]
 
     def decorate(function):
-        compiled = numba.njit(**options)(function)
+        compiled = numba.njit(**{"pipeline_class": compiler.NamesApart, **options})(function)
         if isinstance(compiled, Dispatcher):  # a plain function where NUMBA_DISABLE_JIT is set
             compiled._compiling_counter = _RecursiveSinceAVerb()
             if cache:

@@ -307,6 +307,21 @@ def test_a_closure_over_a_compiled_function_is_found_again(tmp_path, python):
     assert len(list(tmp_path.rglob("made.*.nbc"))) == 2
 
 
+def test_functions_of_one_name_do_not_take_each_other_s_place(tmp_path, python):
+    """One comes from the disk, another is the first that its process compiles: Numba's own count gives both a 1."""
+    (tmp_path / "made.py").write_text(
+        "import fastgd\ndef small():\n    @fastgd.njit\n    def f(x):\n        for i in range(x.size):\n"
+        "            x[i] += 1\n        return x.sum()\n    return f\nfirst = small()\n"
+        "def small():\n    @fastgd.njit\n    def f(x):\n        for i in range(x.size):\n"
+        "            x[i] += 10\n        return x.sum()\n    return f\nsecond = small()\n"
+        "@fastgd.njit(cache=False)\ndef both(x, y):\n    return first(x), second(y)\n"
+    )
+    python("-c", "import made, numpy as np; made.first(np.zeros(3))", path=(tmp_path, PACKAGE.parent))
+    code = "import made, numpy as np; made.first(np.zeros(3)); print(*made.both(np.zeros(3), np.zeros(3)))"
+    for _ in range(2):
+        assert python("-c", code, path=(tmp_path, PACKAGE.parent)).stdout.split() == ["3.0", "30.0"]
+
+
 @pytest.mark.parametrize("decorator", ["fastgd.njit", "numba.njit"])
 def test_a_function_that_calls_itself_is_compiled_in_every_process(tmp_path, python, decorator):
     """Numba's own cache crashes the second."""
