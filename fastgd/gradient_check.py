@@ -17,7 +17,7 @@ _MOST_ROWS = 1000  # that are looked at one by one
 _ENOUGH = 1e-6  # an error that differences of a smooth loss may leave
 _SMALLER_STEPS = (1e-2, 1e-4, 1e-6)  # times the usual one, where the loss bends too much for that
 _wide_enough = _check.Range(
-    "a number from 1e-9 to 1 (on a shorter way rounding hides errors)", lambda v: 1e-9 <= v <= 1
+    "a finite number, 1e-9 or larger (else rounding hides errors)", lambda v: 1e-9 <= v < math.inf
 )
 _HIDES = 1e3  # times the gradient here: a step away it hides what is wrong with it
 
@@ -77,8 +77,9 @@ def check_gradient(
     y : array_like of shape (n,) or (n, n_outputs)
         Targets.
     step : float
-        The relative step, from 1e-9 to 1. Where parameters do not agree at it, since the loss bends too much over so
-        long a way (large features), or the gradient grows a thousandfold on it, 10⁻², 10⁻⁴ and 10⁻⁶ of it are tried.
+        The relative step, 1e-9 or larger: on a shorter way rounding hides errors. Where parameters do not agree at it,
+        since the loss bends too much over so long a way (large features), or the gradient grows a thousandfold on it,
+        10⁻², 10⁻⁴ and 10⁻⁶ of it are tried.
 
     Returns
     -------

@@ -143,9 +143,9 @@ def test_what_does_not_fit_is_named(arguments, message):
         check_gradient(*arguments)
 
 
-@pytest.mark.parametrize("step", [0, -1e-6, 1e-12, 2.0, np.nan])
+@pytest.mark.parametrize("step", [0, -1e-6, 1e-12, np.inf, np.nan])
 def test_the_step_must_be_one_that_shows_something(step):
-    with pytest.raises(ValueError, match=r"^check_gradient: step must be a number from 1e-9 to 1"):
+    with pytest.raises(ValueError, match=r"^check_gradient: step must be a finite number, 1e-9 or larger"):
         fastgd.check_gradient(Neuron(3), PARAMS, X, Y, step=step)
 
 

@@ -49,9 +49,8 @@ def _at_floors(beta, is_nesterov):
     early, beyond which what is told may be twice too large.
     """
     cosines, excesses = np.empty((2, _RATES.size))
+    own, of_v = (1 + beta, beta**2) if is_nesterov else (1.0, beta)  # v ← βv + g and x ← x - lr·(g + βv), or x - lr·v
     for i, lr in enumerate(_RATES):
-        ahead = beta if is_nesterov else 0.0  # v ← βv + g, and x ← x - lr·v, or x ← x - lr·(g + βv)
-        own, of_v = (1 + ahead, ahead * beta) if is_nesterov else (1.0, beta)
         A, b = np.array([[1 - lr * own, -lr * of_v], [1, beta]]), np.array([-lr * own, 1])
         P = np.linalg.solve(np.eye(4) - np.kron(A, A), np.outer(b, b).ravel()).reshape(2, 2)
         square = P[0, 0] + 1
