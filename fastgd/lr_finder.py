@@ -17,7 +17,7 @@ from fastgd._rates.lr_suggestions import FEWEST, METHODS, smooth, suggest
 from fastgd._registry import ModelKernels, ObjectiveKernels, is_registered, kernels_for
 from fastgd._runtime.interrupt import Interrupts
 from fastgd._runtime.pace import seconds_at_once
-from fastgd._training import loop
+from fastgd._training.position import RUNNING
 from fastgd._training.run import Run, flat
 from fastgd._training.setup import MOST, initial_params
 from fastgd._training.setup import prepare as prepare_training
@@ -313,7 +313,7 @@ def _train(run, rise, interrupts):
     while record.status == "interrupted" and not interrupts.requested:
         outcome = run.advance(seconds_at_once(), MOST)
         status = "completed" if run.step == rise.lrs.size else "interrupted"
-        record = rise.record(run.losses, status if outcome == loop.RUNNING else "nonfinite")
+        record = rise.record(run.losses, status if outcome == RUNNING else "nonfinite")
     return record
 
 

@@ -19,8 +19,8 @@ from fastgd._runtime.pace import seconds_at_once
 from fastgd._runtime.progress import bar
 from fastgd._runtime.threads import run_all
 from fastgd._simd import TILE
-from fastgd._training.loop import CONVERGED, HISTORY, RUNNING
 from fastgd._training.many_runs import ManyRuns
+from fastgd._training.position import CONVERGED, HISTORY, RUNNING
 from fastgd._training.run import flat
 from fastgd._training.setup import MOST, checked_ends, initial_params, prepare
 from fastgd._types import Rule

@@ -13,7 +13,7 @@ from fastgd._registry import ScheduleKernels, kernels_for
 from fastgd._runtime.interrupt import Interrupts
 from fastgd._runtime.pace import seconds_at_once
 from fastgd._runtime.progress import bar
-from fastgd._training import loop
+from fastgd._training.position import CONVERGED, HISTORY, NONFINITE_GRADIENT, NONFINITE_PARAMS, RUNNING
 from fastgd._training.run import Checkpoint, Run, copies
 from fastgd._training.setup import checked_ends, prepare
 from fastgd._types import Function, Rate, Rule
@@ -210,15 +210,15 @@ def fit(
 def _run_until_over(run, watch, held_out, epochs, deadline, callback, shown, interrupts):
     """Run chunk after chunk; return the status, and what the loop said last."""
     every_epoch = callback is not None or held_out is not None or watch.tol is not None or run.plateau is not None
-    outcome = loop.RUNNING
+    outcome = RUNNING
     while not interrupts.requested:
         if watch.epoch == run.epoch:  # else Ctrl-C came during validation, and the run goes on from there
             if run.epoch >= epochs:
                 return "max_epochs", outcome
             outcome = run.advance(seconds_at_once(deadline), run.epoch + 1 if every_epoch else epochs)
-            if outcome in (loop.NONFINITE_GRADIENT, loop.NONFINITE_PARAMS):
+            if outcome in (NONFINITE_GRADIENT, NONFINITE_PARAMS):
                 return "diverged", outcome
-        status = "converged" if outcome == loop.CONVERGED else None
+        status = "converged" if outcome == CONVERGED else None
         if run.epoch > watch.epoch and watch.is_over(run, held_out, interrupts):
             status = "converged"
         if shown is not None:
@@ -250,11 +250,11 @@ class _Watch:
             val_loss = run.mean_loss(held_out, interrupts)
             if val_loss is None:
                 return False
-            run.history[-1, loop.HISTORY.index("val_loss")] = val_loss
+            run.history[-1, HISTORY.index("val_loss")] = val_loss
             if val_loss < self.best_validation:
                 self.best_validation, self.best_params = val_loss, run.evaluation_params()
         self.epoch = run.epoch
-        loss = run.history[-1, loop.HISTORY.index("loss" if held_out is None else "val_loss")]
+        loss = run.history[-1, HISTORY.index("loss" if held_out is None else "val_loss")]
         run.look_at_loss(loss)
         if self.tol is None:
             return False
@@ -291,9 +291,9 @@ def _fingerprint(held_out, data):
 def _what_happened(status, run, outcome, returned):
     where = f"after {run.epoch} epochs and {run.step} steps"
     if status == "diverged":
-        what = "parameters" if outcome == loop.NONFINITE_PARAMS else "loss or gradient"
+        what = "parameters" if outcome == NONFINITE_PARAMS else "loss or gradient"
         remedy = "try a smaller learning rate, or clip=ClipByNorm(1.0)"
-        if run.step == 0 and outcome == loop.NONFINITE_GRADIENT:
+        if run.step == 0 and outcome == NONFINITE_GRADIENT:
             remedy = f"before any step: X, y or the first parameters are too large for sums in {run.params.dtype}"
         return f"the run diverged: at step {run.step} the {what} stopped being finite{returned} ({remedy})"
     return {

@@ -8,7 +8,6 @@ from numba.extending import overload
 from numpy.typing import DTypeLike
 
 from fastgd import _check
-from fastgd._arrays.views import borrowed
 from fastgd._calls.compiled_checks import require_array, require_state, require_vector
 from fastgd._calls.dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
 from fastgd._calls.states import new_state, require_fitting
@@ -397,40 +396,11 @@ def _is_plain(optimizer):
     return lambda optimizer: plain(optimizer)
 
 
-def descends_rows(model, optimizer, rule):
-    """Whether model, optimiser and clipping rule allow plain steps of one row each (in compiled code)."""
-    raise NotImplementedError("descends_rows is called in compiled code")
-
-
-@overload(descends_rows, jit_options=PASTED)
-def _descends_rows(model, optimizer, rule):
-    kernel = kernels_in_compiled_code("descends_rows", ModelKernels, model).descend_rows
-    clips = kernels_in_compiled_code("descends_rows", ClippingKernels, rule).clips
-    if kernel is None or clips:
-        return lambda model, optimizer, rule: False
-    return lambda model, optimizer, rule: is_plain(optimizer)
-
-
-def descend_rows(model, optimizer, rates, params, X, y, rows, ahead, scratch, previous, totals):
-    """Do plain steps of one row each, where `descends_rows` allows; return how many were done."""
+def descend_rows(model, rates, params, X, y, rows, ahead, scratch, previous, totals):
+    """Do plain steps of one row each, of a model that has a way for them; return how many were done."""
     raise NotImplementedError("descend_rows is called in compiled code")
 
 
-@overload(descend_rows, jit_options=PASTED)
-def _descend_rows(model, optimizer, rates, params, X, y, rows, ahead, scratch, previous, totals):
-    kernel = kernels_in_compiled_code("descend_rows", ModelKernels, model).descend_rows
-    plain = kernels_in_compiled_code("descend_rows", OptimizerKernels, optimizer).plain
-    if kernel is None or plain is None:
-        return lambda model, optimizer, rates, params, X, y, rows, ahead, scratch, previous, totals: 0
-    return lambda model, optimizer, rates, params, X, y, rows, ahead, scratch, previous, totals: kernel(
-        model,
-        borrowed(rates),
-        borrowed(params),
-        borrowed(X),
-        borrowed(y),
-        borrowed(rows),
-        borrowed(ahead),
-        borrowed(scratch),
-        borrowed(previous),
-        borrowed(totals),
-    )
+@in_compiled_code(descend_rows)
+def _descend_rows(model, rates, params, X, y, rows, ahead, scratch, previous, totals):
+    return kernels_in_compiled_code("descend_rows", ModelKernels, model).descend_rows

@@ -25,7 +25,7 @@ def kernels_in_compiled_code(verb, kind, thing):
         raise TypingError(str(error)) from None
 
 
-def in_compiled_code(verb, lend=True, as_long=None):
+def in_compiled_code(verb, lend=True, as_long=None, otherwise=None):
     """Let compiled code call a verb: the decorated function chooses the kernel, by the types of the arguments.
 
     An overload would put a function around the kernel, which Numba compiles, and with it optimises the kernel, a second
@@ -40,6 +40,8 @@ def in_compiled_code(verb, lend=True, as_long=None):
         return.
     as_long : str, optional
         Compare the length of this argument, and of the state, with that of `params` before the call.
+    otherwise : Numba type, optional
+        Of the zeros that the verb returns where no kernel is chosen.
     """
 
     def decorate(choose):
@@ -49,6 +51,8 @@ def in_compiled_code(verb, lend=True, as_long=None):
         chosen: dict[tuple, Callable] = {}
 
         def lower(context, builder, signature, arguments):
+            if chosen[signature.args] is None:
+                return context.get_constant_null(otherwise)
             kernel = types.Dispatcher(chosen[signature.args])
             wanted = kernel.get_call_type(context.typing_context, signature.args, {})
             values = [
@@ -75,6 +79,8 @@ def in_compiled_code(verb, lend=True, as_long=None):
                 except TypeError as error:
                     raise TypingError(f"{verb.__name__}: {error}") from None
                 chosen[kinds] = choose(*kinds)
+                if chosen[kinds] is None:
+                    return Signature(otherwise, kinds, None, pysig=form)
                 with typing_a_verb(self.context.callstack):
                     result = types.Dispatcher(chosen[kinds]).get_call_type(self.context, kinds, {}).return_type
                 return Signature(result, kinds, None, pysig=form)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgd import _check
-from fastgd._training.loop import FIRST_ROWS
+from fastgd._training.position import FIRST_ROWS
 from fastgd.batches import SEQUENTIAL
 from fastgd.minimization import MinimizeResult
 from fastgd.optimizers import (

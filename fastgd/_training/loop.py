@@ -5,81 +5,46 @@ of a batch too, and another go on from there.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from fastgd._arrays.ahead import rows_ahead, rows_to_come
+from fastgd._arrays.ahead import rows_ahead
 from fastgd._arrays.handover import scale_and_compare
-from fastgd._arrays.row_totals import LAST_ROW_NORM, ROW_COSINE, ROW_LOSS, ROW_LOSSES, ROW_NORM, ROW_PAIRS, SINGLE_ROWS
-from fastgd._arrays.views import borrowed, borrowed_slice, repeated
+from fastgd._arrays.views import borrowed, repeated
 from fastgd._jit import kernel
+from fastgd._training.position import (
+    BATCH_LOSS,
+    BATCH_WEIGHT,
+    BEGUN,
+    CLIPPED,
+    CONVERGED,
+    COSINE,
+    DONE,
+    EPOCH,
+    FILLED,
+    FIRST_ROWS,
+    LAST_NORM,
+    LOSS,
+    LOW,
+    NONFINITE_GRADIENT,
+    NONFINITE_PARAMS,
+    NORM,
+    PAIRS,
+    RUNNING,
+    SKIPPED,
+    STEP,
+    STEPS,
+    WEIGHT,
+)
 from fastgd._training.sharing import sum_together
+from fastgd._training.single_rows import descend_group
 from fastgd.batches import BLOCK_SHUFFLED, SEQUENTIAL, go_on_filling
 from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
 from fastgd.gradients import add_rows, sum_of_weights
 from fastgd.updates import update
-from fastgd.verbs import clip, descend_rows, descends_rows
+from fastgd.verbs import clip
 
-RUNNING, CONVERGED, NONFINITE_GRADIENT, NONFINITE_PARAMS = range(4)
-FILLED_AT_ONCE = 1 << 20  # places of an epoch's order: some milliseconds
-FIRST_ROWS = 256  # by which it is told what a run begins with, where a batch has fewer
-
-# Places in `at`: completed epochs and steps, the first row of the batch under way, how many of its rows are
-# summed up; since the epoch's beginning: steps that were done, clipped, skipped, and pairs of successive ones;
-# how many places of the epoch's order are filled; whether the beginning has been looked at.
-EPOCH, STEP, LOW, DONE, STEPS, CLIPPED, SKIPPED, PAIRS, FILLED, BEGUN = range(10)
-N_COUNTS = BEGUN + 1
-# Places in `sums`: loss and weight of the batch under way; of the epoch's batches so far: loss, weight, gradient
-# norms, cosines between successive gradients; the norm of the last gradient; then room for what single rows add up.
-BATCH_LOSS, BATCH_WEIGHT, LOSS, WEIGHT, NORM, COSINE, LAST_NORM, ROWS = range(8)
-N_SUMS = ROWS + ROW_LOSSES + SINGLE_ROWS
-
-HISTORY = ("step", "epoch", "loss", "grad_norm", "grad_cosine", "lr", "val_loss", "clipped", "skipped")
-
-
-class Data(NamedTuple):
-    """The rows to train on."""
-
-    X: np.ndarray  # (n, n_features), C-ordered
-    y: np.ndarray  # (n,) or (n, n_outputs)
-    weight: np.ndarray  # (n,), or (1,): the same for all
-    pool: np.ndarray  # uint32: the rows that are trained on; empty for all
-    order: np.ndarray  # uint32: the rows of the epoch under way, in the order in which they are taken
-
-
-class Plan(NamedTuple):
-    """What stays the same during a run, as plain numbers."""
-
-    batch_size: int
-    block: int  # rows in a block of sums
-    order: int  # a position in ORDERS
-    seed: int
-    neighbours: int  # of "block-shuffled": rows that stay together,
-    window: int  # and rows that are shuffled as one
-    skip_nonfinite: bool  # leave out a batch whose loss or gradient is not finite; else stop
-    gtol: float  # negative for none
-
-
-class Position(NamedTuple):
-    """Where a run is, and what it has gathered since: everything that going on needs beside params and state."""
-
-    at: np.ndarray  # int64
-    sums: np.ndarray  # float64
-    previous: np.ndarray  # (n_params,): the gradient of the step before
-    totals: np.ndarray  # (n_params,) float64: the sums of a batch's blocks
-    losses: np.ndarray  # float64: the mean loss of each step from the first on, as far as there is room; NaN for none
-    # float64: of the first batch, or more rows if it has few, before any step: the mean loss, the norm of its gradient;
-    # and the first rate. NaN if not finite.
-    first: np.ndarray
-
-
-class Limits(NamedTuple):
-    """Where a chunk ends, whatever comes first."""
-
-    rows: int
-    step: int
-    epoch: int
+_FILLED_AT_ONCE = 1 << 20  # places of an epoch's order: some milliseconds
 
 
 @kernel
@@ -118,49 +83,26 @@ def train(
     ahead = rows_ahead(X)
     if ahead > 0 and plan.order == BLOCK_SHUFFLED:
         ahead = plan.window  # of the next one, whose rows still are in order: from memory they come 1.2 times as fast
-    singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1 and descends_rows(model, optimizer, rule)
-    recorded = SINGLE_ROWS if losses.size > 0 else 0
-    row_totals = borrowed_slice(sums, np.uint64(ROWS), np.uint64(ROW_LOSSES + recorded))
+    singly = plan.batch_size == 1 and plan.gtol < 0 and data.weight.size == 1
     in_blocks = min(plan.batch_size, n_rows) > plan.block
 
     while step < last_step and budget > 0:
         if low + done == 0 and (at[EPOCH] >= limits.epoch or written == history.shape[0]):
             break
-        budget, settled = settle_order(order, pool, plan, at, low, budget)
-        if not settled:
-            break
-        # Single rows, all but an epoch's last, where the model has a shorter way to go. In groups that begin at fixed
-        # places, wherever chunks end: the first product of a group is rounded otherwise than those looked ahead for.
+        if plan.order != SEQUENTIAL and at[FILLED] < n_rows:
+            budget, settled = settle_order(order, pool, plan, at, low, budget)
+            if not settled:
+                break
         if singly and done == 0 and at[BEGUN]:
-            size = min(SINGLE_ROWS, n_rows - 1 - low)
-            if plan.order == BLOCK_SHUFFLED:
-                size = min(size, at[FILLED] - low)
-            if not constant and step > first_step and step + size > first_step + rates.size:
-                break  # for the rates of the whole group
-            size = min(size, last_step - step)
-            if size > 0:
-                rows = borrowed_slice(order, np.uint64(low), np.uint64(size))
-                later = rows_to_come(order, low, low + size, ahead)
-                rate = np.uint64(0 if constant else step - first_step)
-                following_rates = borrowed_slice(rates, rate, np.uint64(rates.size) - rate)
-                for i in range(ROW_LOSSES):
-                    row_totals[i] = 0
-                row_totals[LAST_ROW_NORM] = sums[LAST_NORM]
-                done_singly = descend_rows(
-                    model, optimizer, following_rates, params, X, y, rows, later, scratch, previous, row_totals
-                )
-                sums[LOSS] += row_totals[ROW_LOSS]
-                sums[WEIGHT] += done_singly
-                sums[NORM] += row_totals[ROW_NORM]
-                sums[COSINE] += row_totals[ROW_COSINE]
-                at[PAIRS] += np.int64(row_totals[ROW_PAIRS])
-                sums[LAST_NORM] = row_totals[LAST_ROW_NORM]
-                for i in range(min(done_singly, losses.size - step)):
-                    losses[step + i] = row_totals[ROW_LOSSES + i]
-                step, low = step + done_singly, low + done_singly
-                steps, budget = steps + done_singly, budget - done_singly
-                if done_singly == size:
-                    continue  # else the next row is one that the common way has to stop at
+            n_done, is_whole = descend_group(
+                model, optimizer, rule, plan, X, y, order, ahead, rates, first_step, step, last_step, low, params,
+                scratch, position,
+            )  # fmt: skip
+            if n_done < 0:
+                break
+            step, low, steps, budget = step + n_done, low + n_done, steps + n_done, budget - n_done
+            if is_whole:
+                continue  # else the next row is one that the common way has to stop at
         high = min(low + plan.batch_size, n_rows)
         if not at[BEGUN]:
             settled_rows = n_rows if plan.order == SEQUENTIAL else at[FILLED]
@@ -198,12 +140,7 @@ def train(
         # The mean, and whether it can be used.
         loss, total_weight = sums[BATCH_LOSS], sums[BATCH_WEIGHT]
         scale = 1 / total_weight if total_weight > 0 else 0.0
-        before = sums[LAST_NORM]
-        far = along(grads, previous, before) * scale if before > 0 and not in_range(before) else 0.0
-        squared, product, finite = scale_and_compare(params.dtype.type(scale), params, previous, grads)
-        length = math.sqrt(squared)
-        if not in_range(length):  # a square too small or too large for float32, or not a number
-            length = norm(grads)
+        length, cosine, finite = measure(scale, sums[LAST_NORM], params, previous, grads)
         if finite != 0:
             status = NONFINITE_PARAMS
             break
@@ -230,7 +167,6 @@ def train(
             sums[LOSS] += loss
             sums[WEIGHT] += total_weight
             sums[NORM] += length
-            cosine = cosine_of(np.float64(product) if in_range(before) else far, length, before, grads.itemsize)
             if not np.isnan(cosine):
                 sums[COSINE] += cosine
                 at[PAIRS] += 1
@@ -260,7 +196,22 @@ def train(
     return status, written
 
 
-@kernel(merge=True)
+@kernel(inline=True)
+def measure(scale, before, params, previous, grads):
+    """Scale a gradient in place; return its norm, its cosine with the one before, and 0 if all parameters are finite.
+
+    before : the norm of `previous`, which the gradient then replaces; 0 for none.
+    """
+    far = along(grads, previous, before) * scale if before > 0 and not in_range(before) else 0.0
+    squared, product, finite = scale_and_compare(params.dtype.type(scale), params, previous, grads)
+    length = math.sqrt(squared)
+    if not in_range(length):  # a square too small or too large for float32, or not a number
+        length = norm(grads)
+    cosine = cosine_of(np.float64(product) if in_range(before) else far, length, before, grads.itemsize)
+    return length, cosine, finite
+
+
+@kernel
 def settle_order(order, pool, plan, at, low, budget):
     """Settle the places of an epoch's order that the batch from `low` on needs, a part at a time.
 
@@ -271,16 +222,16 @@ def settle_order(order, pool, plan, at, low, budget):
     # Windows of blocks are shuffled when their turn comes, a whole order before its first row is taken.
     needed = min(low + plan.batch_size, order.size) if plan.order == BLOCK_SHUFFLED else order.size
     while at[FILLED] < needed and budget > 0:
-        count = plan.window if plan.order == BLOCK_SHUFFLED else FILLED_AT_ONCE
+        count = plan.window if plan.order == BLOCK_SHUFFLED else _FILLED_AT_ONCE
         at[FILLED] = go_on_filling(
             order, pool, plan.order, plan.seed, at[EPOCH], plan.neighbours, plan.window, at[FILLED], count
         )
-        if needed > FILLED_AT_ONCE:
+        if needed > _FILLED_AT_ONCE:
             budget -= count
     return budget, at[FILLED] >= needed
 
 
-@kernel(merge=True)
+@kernel
 def write_history(at, sums, lr, row):
     """Write the row of an epoch and begin the next."""
     row[0], row[1], row[5] = at[STEP], at[EPOCH], lr

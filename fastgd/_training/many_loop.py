@@ -16,7 +16,8 @@ from fastgd._arrays.views import borrowed, borrowed_row, borrowed_slice, from_nu
 from fastgd._calls.dispatch import PASTED, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, OptimizerKernels, keeps_average
-from fastgd._training.loop import (
+from fastgd._training.loop import settle_order, write_history
+from fastgd._training.position import (
     BATCH_LOSS,
     CLIPPED,
     CONVERGED,
@@ -36,8 +37,6 @@ from fastgd._training.loop import (
     STEP,
     STEPS,
     WEIGHT,
-    settle_order,
-    write_history,
 )
 from fastgd.clipping.norms import along, cosine_of, in_range, largest, norm
 from fastgd.gradients import add_rows, sum_of_weights

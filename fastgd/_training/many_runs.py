@@ -8,7 +8,9 @@ import numpy as np
 from fastgd._registry import ModelKernels, kernels_for
 from fastgd._runtime.pace import rows_at_once
 from fastgd._simd import TILE
-from fastgd._training.loop import (
+from fastgd._training.loop import write_history
+from fastgd._training.many_loop import Lanes, Runs, sum_losses, train_side_by_side
+from fastgd._training.position import (
     CONVERGED,
     DONE,
     EPOCH,
@@ -22,9 +24,7 @@ from fastgd._training.loop import (
     STEP,
     STEPS,
     Limits,
-    write_history,
 )
-from fastgd._training.many_loop import Lanes, Runs, sum_losses, train_side_by_side
 from fastgd.verbs import eval_fitting, init_state, make_scratch
 
 _MOST_LANES = 2 * TILE  # of a block: each element of X that is loaded serves so many runs

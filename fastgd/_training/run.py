@@ -9,8 +9,26 @@ import numpy as np
 from fastgd._arrays.row_totals import SINGLE_ROWS
 from fastgd._runtime.pace import rows_at_once
 from fastgd._runtime.threads import run_all
-from fastgd._training import loop
-from fastgd._training.loop import DONE, EPOCH, FILLED, LOW, STEP, Limits, Plan, Position, train
+from fastgd._training.loop import train, write_history
+from fastgd._training.position import (
+    BATCH_LOSS,
+    BATCH_WEIGHT,
+    DONE,
+    EPOCH,
+    FILLED,
+    HISTORY,
+    LOSS,
+    LOW,
+    N_COUNTS,
+    N_SUMS,
+    NONFINITE_GRADIENT,
+    NONFINITE_PARAMS,
+    STEP,
+    WEIGHT,
+    Limits,
+    Plan,
+    Position,
+)
 from fastgd._training.sharing import Helpers, make_sharing
 from fastgd.gradients import add_blocks, sum_blocks
 from fastgd.schedules.plateau import ReduceOnPlateau, begin_anew, look_at_loss, new_plateau_state, reduced
@@ -66,13 +84,13 @@ class Run:
         self.scratch = [make_scratch(model, params) for _ in range(threads)]
         self.grads = np.empty_like(params)
         self.position = Position(
-            np.zeros(loop.N_COUNTS, np.int64), np.zeros(loop.N_SUMS), np.zeros_like(params), np.zeros(params.size),
+            np.zeros(N_COUNTS, np.int64), np.zeros(N_SUMS), np.zeros_like(params), np.zeros(params.size),
             np.full(recorded_steps, np.nan), np.full(3, np.nan),
         )  # fmt: skip
-        self._rows_of_history, self._n_rows_of_history = np.empty((0, len(loop.HISTORY))), 0
+        self._rows_of_history, self._n_rows_of_history = np.empty((0, len(HISTORY))), 0
         self.rates = np.empty(0)
         self._first_step = 0
-        self._buffer = np.empty((_HISTORY_ROWS, len(loop.HISTORY)))
+        self._buffer = np.empty((_HISTORY_ROWS, len(HISTORY)))
         self._chunk_rows = max(1, _FIRST_WORK // (params.size + 32))
         blocks = -(-plan.batch_size // plan.block)
         self._sharing = self._helpers = None
@@ -89,7 +107,7 @@ class Run:
         """Add rows, into room that doubles when it is full: a run may have millions of epochs."""
         n = self._n_rows_of_history
         if n + len(rows) > len(self._rows_of_history):
-            room = np.empty((max(n + len(rows), 2 * n), len(loop.HISTORY)))
+            room = np.empty((max(n + len(rows), 2 * n), len(HISTORY)))
             room[:n] = self.history
             self._rows_of_history = room
         self._rows_of_history[n : n + len(rows)] = rows
@@ -123,8 +141,8 @@ class Run:
         before = copies(self.arrays())
         started, rows_before = time.perf_counter(), self._rows_done()
         status, written = self._chunk(Limits(self._chunk_rows, self._last_step, last_epoch))
-        if status == loop.NONFINITE_PARAMS or not np.isfinite(self.params).all():
-            status, last_finite = loop.NONFINITE_PARAMS, self.step
+        if status == NONFINITE_PARAMS or not np.isfinite(self.params).all():
+            status, last_finite = NONFINITE_PARAMS, self.step
             while not np.isfinite(self.params).all():
                 last_finite -= 1  # found at the next step, or one later where single rows are looked ahead of
                 self.restore(before)
@@ -132,7 +150,7 @@ class Run:
                 while self.step < last_finite:
                     written += self._chunk(Limits(_NO_LIMIT, last_finite, last_epoch), written)[1]
         self.append_history(self._buffer[:written])
-        if status in (loop.NONFINITE_PARAMS, loop.NONFINITE_GRADIENT):
+        if status in (NONFINITE_PARAMS, NONFINITE_GRADIENT):
             self._forget_batch()
         rows = self._rows_done() - rows_before
         self._chunk_rows = rows_at_once(self._chunk_rows, rows, time.perf_counter() - started, seconds)
@@ -144,7 +162,7 @@ class Run:
 
     def _forget_batch(self):
         self.position.at[DONE] = 0
-        self.position.sums[[loop.BATCH_LOSS, loop.BATCH_WEIGHT]] = 0
+        self.position.sums[[BATCH_LOSS, BATCH_WEIGHT]] = 0
         self.position.totals[:] = 0
 
     def _chunk(self, limits, offset=0):
@@ -225,14 +243,14 @@ class Run:
     def last_lr(self):
         """The rate of the last step."""
         if self.position.at[LOW] == 0 and len(self.history):  # after an epoch: a plateau may have changed the next
-            return float(self.history[-1, loop.HISTORY.index("lr")])
+            return float(self.history[-1, HISTORY.index("lr")])
         return float(self._reduced(learning_rate(self.schedule, max(0, self.step - 1) / self.steps_per_epoch)))
 
     def running_loss(self):
         """The mean loss of the epoch under way, or of the last one where a new one has not begun."""
         sums = self.position.sums
-        if sums[loop.WEIGHT] > 0:
-            return float(sums[loop.LOSS] / sums[loop.WEIGHT])
+        if sums[WEIGHT] > 0:
+            return float(sums[LOSS] / sums[WEIGHT])
         return float(self.history[-1, 2]) if len(self.history) else math.nan
 
     def history_so_far(self):
@@ -242,12 +260,12 @@ class Run:
         if at[LOW] > 0:
             row = np.empty((1, rows.shape[1]))
             at[EPOCH] += 1
-            loop.write_history.py_func(at, sums, self.last_lr(), row[0])
+            write_history.py_func(at, sums, self.last_lr(), row[0])
             rows = np.concatenate([rows, row])
         counts = {"step", "epoch", "clipped", "skipped"}
         return {
             name: column.astype(np.int64) if name in counts else column.copy()
-            for name, column in zip(loop.HISTORY, rows.T, strict=True)
+            for name, column in zip(HISTORY, rows.T, strict=True)
         }
 
     def arrays(self):

@@ -10,7 +10,7 @@ from fastgd._arrays.finite import require_finite
 from fastgd._class_names import plain_name
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels, kernels_for
 from fastgd._runtime.threads import usable
-from fastgd._training.loop import Data, Plan
+from fastgd._training.position import Data, Plan
 from fastgd.batches import ORDERS, SEQUENTIAL, split
 from fastgd.clipping import NoClipping
 from fastgd.gradients import rows_to_share
