@@ -154,6 +154,25 @@ def _advance(until, objective, args, optimizer, lr, rules, box, state, points, p
 
 
 @kernel
+def begin(X0, k, box, points):
+    """Go to where problem k starts."""
+    for i in range(points.x.size):
+        points.x[i] = X0[k, i]
+    project(box, points.x)
+    for i in range(points.x.size):
+        points.best_x[i], points.best_grads[i], points.grads[i] = points.x[i], np.nan, np.nan
+
+
+@kernel
+def end(results, k, points, position):
+    """Write the result of problem k."""
+    for i in range(points.x.size):
+        results.x[k, i], results.jac[k, i] = points.best_x[i], points.best_grads[i]
+    results.fun[k], results.nit[k], results.nfev[k] = position.best, position.step, position.nfev
+    results.status[k] = position.status
+
+
+@kernel
 def descend_many(until, objective, args, optimizer, lr, rules, box, X0, k, stop, results, state, points, position):
     """Go on with the problems X0[k:stop] until the chunk is over, its evaluations being counted over problems.
 
@@ -162,16 +181,12 @@ def descend_many(until, objective, args, optimizer, lr, rules, box, X0, k, stop,
     # Where an objective raises, no reference that was counted is given back: what it works with is lent, all of it.
     starts, box, into, lent, ticks = borrowed(X0), borrowed(box), borrowed(results), borrowed(points), until.ticks
     args, lent_state = borrowed(args), borrowed(state)
-    n, budget = X0.shape[1], until.nfev
+    budget = until.nfev
     path = Path(lent.before[:0], lent.before[:0])
     while k < stop and budget > 0 and ticks[0] == until.tick:
         own = problem_args(args, k)
         if position.nfev == 0:
-            for i in range(n):
-                lent.x[i] = starts[k, i]
-            project(box, lent.x)
-            for i in range(n):
-                lent.best_x[i], lent.best_grads[i], lent.grads[i] = lent.x[i], np.nan, np.nan
+            begin(starts, k, box, lent)
             copy_arrays(init_state(optimizer, points.x), lent_state, _OTHER_SHAPE)
         done = position.nfev
         try:
@@ -181,15 +196,12 @@ def descend_many(until, objective, args, optimizer, lr, rules, box, X0, k, stop,
             )  # fmt: skip
         except Exception:
             position = Position(RAISED, 0, 0, np.nan, np.nan, 0.0)
-            for i in range(n):
+            for i in range(lent.x.size):
                 lent.best_x[i], lent.best_grads[i] = into.x[k, i], np.nan
         budget -= max(1, position.nfev - done)
         if position.status == RUNNING:
             break
-        for i in range(n):
-            into.x[k, i], into.jac[k, i] = lent.best_x[i], lent.best_grads[i]
-        into.fun[k], into.nit[k], into.nfev[k] = position.best, position.step, position.nfev
-        into.status[k] = position.status
+        end(into, k, lent, position)
         position = Position(RUNNING, 0, 0, np.inf, np.inf, 0.0)
         k += 1
     return k, position

@@ -223,24 +223,35 @@ def verdict(rules, box, points, rate, step, last, value):
 # What follows an evaluation, a test and a step; and the loops, which are these and the evaluation in turns.
 
 
+@kernel(inline=True)
+def judge(value, rules, box, points, position, path, first):
+    """Record, test and perhaps keep the point just evaluated; return the status and the best value.
+
+    What depends on no optimiser and on no objective is a kernel of its own, which others don't compile again.
+    """
+    step, best = position.step, position.best
+    record(path, step - first, points.x, value)
+    status = verdict(rules, box, points, position.rate, step, position.value, value)
+    if status <= STEP or (value < best and status != NONFINITE) or position.nfev == 0:
+        best = value
+        keep(points)
+    return status, best
+
+
 @kernel(merge=True)
 def descend(value, optimizer, rates, rules, box, state, points, position, path, first):
     """Test the point just evaluated and do a step of the optimiser; `first` is the path's and the rates' first step."""
-    step, nfev, best, rate = position.step, position.nfev + 1, position.best, position.rate
-    record(path, step - first, points.x, value)
-    status = verdict(rules, box, points, rate, step, position.value, value)
-    if status <= STEP or (value < best and status != NONFINITE) or nfev == 1:
-        best = value
-        keep(points)
+    status, best = judge(value, rules, box, points, position, path, first)
+    step, rate = position.step, position.rate
     if status == RUNNING:
         rate = rate_at(rates, first, step)
         update(optimizer, rate, points.grads, state, points.x)
         project(box, points.x)
         step += 1
-    return Position(status, step, nfev, value, best, rate)
+    return Position(status, step, position.nfev + 1, value, best, rate)
 
 
-@kernel(merge=True)
+@kernel(inline=True)
 def search(value, armijo, rules, box, points, position, path, first):
     """The same along the negative gradient: a step from a point that is low enough, or else a shorter one to it."""
     status, step, nfev, last, best, rate = position
