@@ -21,6 +21,7 @@ from fastgd._compile.compiler import HouseCompiler
 from fastgd._registry import OptimizerKernels, kernels_for
 from fastgd._simd import machine_vectors
 from fastgd._training import loop as _loop
+from fastgd._training import single_rows
 from fastgd.clipping import adaptive, by_norm
 from fastgd.clipping.norms import norm
 
@@ -183,9 +184,18 @@ def test_the_training_loop(optimizer):
             assert "sqrt" in operations
         calls = calls_in_loops(function)
         assert not counted(calls)
-        # All that is left to call is the order of an epoch, and C's root for the numbers beside the vectors.
+        # Left to call are the order of an epoch, its row of history, groups of single rows, norms out of range, and C's
+        # root for the numbers beside the vectors.
+        seldom = "settle_order", "write_history", "single_rows", "norms4norm"
         others = {call for call in calls if not call.startswith("llvm.") and call not in ("sqrt", "sqrtf")}
-        assert not [call for call in others if "batches" not in call and "norms4norm" not in call], others
+        assert not [call for call in others if not any(name in call for name in seldom)], others
+
+
+def test_steps_of_one_row(dtype):
+    train_function(SGD(), dtype)
+    kernel = single_rows._steps_of_a_group
+    calls = calls_in_loops(llvm_function(kernel, compiled_for(kernel, "Neuron", "SGD", f"Array({dtype.__name__}, 2")))
+    assert not [call for call in calls if not call.startswith(("llvm.", "sqrt"))], calls
 
 
 def test_vectors_fill_the_machine_s_registers():
