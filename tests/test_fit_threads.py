@@ -16,7 +16,7 @@ from fastgd._arrays.views import borrowed, repeated
 from fastgd._jit import kernel
 from fastgd._runtime import pace as _pace
 from fastgd._runtime import threads as _threads
-from fastgd._training import loop, sharing
+from fastgd._training import position, sharing
 from fastgd._training import run as _run
 
 SHARE_WORK = gradients._SHARE_WORK
@@ -158,7 +158,7 @@ def shared_rows(blocks, threads):
     X, y = labelled(1_000, 5)
     model, params = fastgd.Neuron(5), np.linspace(-1, 1, 6).astype(X.dtype)
     order = np.random.default_rng(0).permutation(1_000).astype(np.uint32)
-    data = loop.Data(X, y, np.ones(1, X.dtype), np.empty(0, np.uint32), order)
+    data = position.Data(X, y, np.ones(1, X.dtype), np.empty(0, np.uint32), order)
     return model, params, data, sharing.make_sharing(params, blocks, threads)
 
 

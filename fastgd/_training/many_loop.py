@@ -13,7 +13,7 @@ from fastgd._arrays.ahead import rows_ahead, rows_to_come
 from fastgd._arrays.lanes import scale_and_compare_many, transpose
 from fastgd._arrays.rows import prefetch_rows
 from fastgd._arrays.views import borrowed, borrowed_row, borrowed_slice, from_numbers, repeated
-from fastgd._calls.dispatch import PASTED, kernels_in_compiled_code
+from fastgd._calls.dispatch import PASTED, in_compiled_code, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ModelKernels, OptimizerKernels, keeps_average
 from fastgd._training.loop import settle_order, write_history
@@ -113,10 +113,7 @@ def train_side_by_side(model, like, rule, data, plan, limits, position, runs, st
         if high == n_rows:
             position[LOW], position[FILLED] = 0, 0
             position[EPOCH] += 1
-            for k in range(runs.lrs.size):
-                if did_the_step(runs, k):
-                    runs.at[EPOCH, k] += 1
-                    write_history(runs.at[:, k], runs.sums[:, k], runs.lrs[k], history[k, written])
+            end_epoch(runs, history, np.int64(written))  # else it is compiled for the 0 too that it is at first
             written += 1
     return written
 
@@ -137,7 +134,16 @@ def sum_losses(model, data, low, high, block, runs, lanes, scratch, totals):
     return total_weight
 
 
-@kernel(merge=True)
+@kernel
+def end_epoch(runs, history, written):
+    """Write the row of history of each run that did the last step."""
+    for k in range(runs.lrs.size):
+        if did_the_step(runs, k):
+            runs.at[EPOCH, k] += 1
+            write_history(runs.at[:, k], runs.sums[:, k], runs.lrs[k], history[k, written])
+
+
+@kernel
 def number_of(values, value):
     count = 0
     for i in range(values.size):
@@ -164,11 +170,13 @@ def move_all(totals, G):
                 sums[j, k] = 0
 
 
-@kernel(merge=True)
-def step(like, rule, plan, total_weight, runs, states, lanes):
-    """The step of each run that is not over, after the sums over its batch; the lanes' part first."""
-    n_runs, width = np.uint64(runs.lrs.size), np.uint64(lanes.losses.shape[1])
-    n_params = np.uint64(runs.n_params)
+# What a step needs to know depends on no optimiser: it is compiled once.
+
+
+@kernel(inline=True)
+def measure(runs, lanes, total_weight):
+    """Make means of the sums; write the length of each run's gradient, and its product with the one before."""
+    width, n_params = np.uint64(lanes.losses.shape[1]), np.uint64(runs.n_params)
     scale = runs.params.dtype.type(1 / total_weight if total_weight > 0 else 0.0)
     last = borrowed_row(runs.sums, np.uint64(LAST_NORM))
     for block in range(np.uint64(lanes.W.shape[0])):
@@ -187,6 +195,12 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
                 products[k] = lengths[k]
             lengths[k] = np.sqrt(np.float64(squares[k]))
 
+
+@kernel(merge=True)
+def step(like, rule, plan, total_weight, runs, states, lanes):
+    """The step of each run that is not over, after the sums over its batch; the lanes' part first."""
+    measure(runs, lanes, total_weight)
+    n_runs, n_params, width = np.uint64(runs.lrs.size), np.uint64(runs.n_params), np.uint64(lanes.losses.shape[1])
     losses = borrowed_row(runs.sums, np.uint64(BATCH_LOSS))
     average = borrowed_slice(runs.average, np.uint64(0), n_params)
     for k in range(n_runs):
@@ -217,11 +231,7 @@ def step(like, rule, plan, total_weight, runs, states, lanes):
             runs.status[k], runs.usable[k] = NONFINITE_PARAMS, 0
         elif clipped:
             runs.at[CLIPPED, k] += 1
-    for block in range(np.uint64(lanes.W.shape[0])):
-        note_step(runs, borrowed_row(lanes.products, block), block * width, total_weight)
-    for k in range(n_runs):
-        runs.at[STEP, k] += did_the_step(runs, k)
-        runs.at[SKIPPED, k] += (runs.status[k] == RUNNING) & (runs.usable[k] == 0)
+    note_steps(runs, lanes, total_weight)
 
 
 def note_average(optimizer, state, params, average):
@@ -247,8 +257,19 @@ def did_the_step(runs, k):
     return runs.status[k] == RUNNING or (runs.status[k] == CONVERGED and runs.usable[k] != 0)
 
 
+@kernel(inline=True)
+def note_steps(runs, lanes, total_weight):
+    """Count the step of each run, and add it to the sums."""
+    width = np.uint64(lanes.losses.shape[1])
+    for block in range(np.uint64(lanes.W.shape[0])):
+        note_block(runs, borrowed_row(lanes.products, block), block * width, total_weight)
+    for k in range(np.uint64(runs.lrs.size)):
+        runs.at[STEP, k] += did_the_step(runs, k)
+        runs.at[SKIPPED, k] += (runs.status[k] == RUNNING) & (runs.usable[k] == 0)
+
+
 @kernel(merge=True)
-def note_step(runs, products, first, total_weight):
+def note_block(runs, products, first, total_weight):
     """Add a step to the sums of a block of runs, in vectors.
 
     Run by run, a step of plain descent of 32 neurons of 32 columns took 1.0 µs beside its gradients, and not 0.8.
@@ -292,13 +313,14 @@ def add_sums(model, X, y, weight, order, start, stop, runs, lanes, scratch):
     raise NotImplementedError("add_sums is called in compiled code")
 
 
-@overload(add_sums, jit_options=PASTED)
+@in_compiled_code(add_sums)
 def _add_sums(model, X, y, weight, order, start, stop, runs, lanes, scratch):
     if kernels_in_compiled_code("sweep: model", ModelKernels, model).add_losses_and_grads_of_many is None:
         return _one_after_the_other
     return _side_by_side
 
 
+@kernel(inline=True)
 def _one_after_the_other(model, X, y, weight, order, start, stop, runs, lanes, scratch):
     ahead, n_params = rows_ahead(X), np.uint64(runs.n_params)
     for k in range(np.uint64(runs.lrs.size)):
@@ -313,6 +335,7 @@ def _one_after_the_other(model, X, y, weight, order, start, stop, runs, lanes, s
         transpose(borrowed_row(lanes.grads, block), borrowed_row(lanes.G, block))
 
 
+@kernel(inline=True)
 def _side_by_side(model, X, y, weight, order, start, stop, runs, lanes, scratch):
     ahead = rows_ahead(X)
     piece = ahead if ahead > 0 else stop - start

@@ -247,7 +247,7 @@ def init_freeze(optimizer, params):
 @kernel(inline=True)
 def update_freeze(optimizer, lr, grads, state, params):
     require_range(optimizer, params)
-    update_range(optimizer.inner, 0, optimizer.start, lr, grads, state.before, params)
+    update_range(optimizer.inner, np.int64(0), optimizer.start, lr, grads, state.before, params)
     update_range(optimizer.inner, optimizer.stop, params.size, lr, grads, state.behind, params)
 
 
@@ -255,7 +255,7 @@ def update_freeze(optimizer, lr, grads, state, params):
 def eval_freeze(optimizer, state, params, out):
     require_range(optimizer, params)
     write(params, out)
-    eval_range(optimizer.inner, 0, optimizer.start, state.before, params, out)
+    eval_range(optimizer.inner, np.int64(0), optimizer.start, state.before, params, out)
     eval_range(optimizer.inner, optimizer.stop, params.size, state.behind, params, out)
 
 
