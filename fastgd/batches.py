@@ -12,7 +12,7 @@ ORDERS = ("shuffled", "block-shuffled", "sequential")
 SHUFFLED, BLOCK_SHUFFLED, SEQUENTIAL = range(len(ORDERS))
 
 
-@kernel(inline=True)
+@kernel
 def _shuffle(order, low, high, stop, stream):
     """Fisher and Yates' shuffle of order[low:high], from its end down to a size of `stop`.
 

@@ -229,6 +229,7 @@ def judge(value, rules, box, points, position, path, first):
 
     What depends on no optimiser and on no objective is a kernel of its own, which others don't compile again.
     """
+    box, points, path = borrowed(box), borrowed(points), borrowed(path)
     step, best = position.step, position.best
     record(path, step - first, points.x, value)
     status = verdict(rules, box, points, position.rate, step, position.value, value)
@@ -254,6 +255,7 @@ def descend(value, optimizer, rates, rules, box, state, points, position, path, 
 @kernel(inline=True)
 def search(value, armijo, rules, box, points, position, path, first):
     """The same along the negative gradient: a step from a point that is low enough, or else a shorter one to it."""
+    box, points, path = borrowed(box), borrowed(points), borrowed(path)
     status, step, nfev, last, best, rate = position
     x, best_x, best_grads = points.x, points.best_x, points.best_grads
     usable = steepness(points, value) < np.inf

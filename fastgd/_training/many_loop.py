@@ -176,6 +176,7 @@ def move_all(totals, G):
 @kernel(inline=True)
 def measure(runs, lanes, total_weight):
     """Make means of the sums; write the length of each run's gradient, and its product with the one before."""
+    runs, lanes = borrowed(runs), borrowed(lanes)
     width, n_params = np.uint64(lanes.losses.shape[1]), np.uint64(runs.n_params)
     scale = runs.params.dtype.type(1 / total_weight if total_weight > 0 else 0.0)
     last = borrowed_row(runs.sums, np.uint64(LAST_NORM))
@@ -260,6 +261,7 @@ def did_the_step(runs, k):
 @kernel(inline=True)
 def note_steps(runs, lanes, total_weight):
     """Count the step of each run, and add it to the sums."""
+    runs, lanes = borrowed(runs), borrowed(lanes)
     width = np.uint64(lanes.losses.shape[1])
     for block in range(np.uint64(lanes.W.shape[0])):
         note_block(runs, borrowed_row(lanes.products, block), block * width, total_weight)

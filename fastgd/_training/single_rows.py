@@ -5,11 +5,11 @@ from numba.core import types
 
 from fastgd._arrays.ahead import rows_to_come
 from fastgd._arrays.row_totals import LAST_ROW_NORM, ROW_COSINE, ROW_LOSS, ROW_LOSSES, ROW_NORM, ROW_PAIRS, SINGLE_ROWS
-from fastgd._arrays.views import borrowed_slice
+from fastgd._arrays.views import borrowed, borrowed_slice
 from fastgd._calls.dispatch import in_compiled_code, kernels_in_compiled_code
 from fastgd._jit import kernel
 from fastgd._registry import ClippingKernels, ModelKernels, OptimizerKernels
-from fastgd._training.position import COSINE, FILLED, LAST_NORM, LOSS, NORM, PAIRS, ROWS, WEIGHT
+from fastgd._training.position import COSINE, FILLED, LAST_NORM, LOSS, NORM, PAIRS, ROWS, STEPS, WEIGHT
 from fastgd.batches import BLOCK_SHUFFLED
 from fastgd.verbs import descend_rows, is_plain
 
@@ -47,7 +47,7 @@ def _steps_of_a_group(
 ):
     if not is_plain(optimizer):
         return 0, False
-    at, sums, previous, _, losses, _ = position
+    at, sums, previous, _, losses, _ = borrowed(position)
     constant, wanted = rates.size == 1, min(SINGLE_ROWS, order.size - 1 - low)
     if plan.order == BLOCK_SHUFFLED:
         wanted = min(wanted, at[FILLED] - low)
@@ -69,6 +69,7 @@ def _steps_of_a_group(
     sums[WEIGHT] += done
     sums[NORM] += totals[ROW_NORM]
     sums[COSINE] += totals[ROW_COSINE]
+    at[STEPS] += done
     at[PAIRS] += np.int64(totals[ROW_PAIRS])
     sums[LAST_NORM] = totals[LAST_ROW_NORM]
     for i in range(min(done, losses.size - step)):
