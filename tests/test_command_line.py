@@ -158,6 +158,15 @@ def test_the_optimizers_are_those_of_the_package():
     assert all(isinstance(fastgd.init_state(cls(), np.zeros(3, np.float32)), tuple) for cls in OPTIMIZERS.values())
 
 
+def test_no_epochs_give_no_table(run):
+    code, out, _ = run("train", "--epochs", "0")
+    report = report_of(out)
+    assert code == 0
+    assert "loss" not in report
+    assert report["ended"].startswith("ran all its epochs: after 0 epochs and 0 steps")
+    assert "accuracy" in report["held out"]
+
+
 def test_the_loss_by_epoch_is_a_short_table(run):
     report = report_of(run("train", "--epochs", "30")[1])
     epochs, losses = report["loss"].splitlines()

@@ -123,8 +123,9 @@ def _report_plan(say, arguments, setup, unit, optimizer, lr):
 
 
 def _report_course(say, setup, batch_size, result, unit, preparation):
-    for line, text in enumerate(_losses_by_epoch(result.history, unit * unit)):
-        say("" if line else "loss", text)
+    if len(result.history["loss"]):
+        for line, text in enumerate(_losses_by_epoch(result.history, unit * unit)):
+            say("" if line else "loss", text)
     say("ended", result.message)
     if len(result.history["loss"]) > 1 or result.status == "diverged":
         found = fastgd.diagnose(result)
