@@ -184,9 +184,9 @@ def test_the_training_loop(optimizer):
             assert "sqrt" in operations
         calls = calls_in_loops(function)
         assert not counted(calls)
-        # Left to call are the order of an epoch, its row of history, groups of single rows, norms out of range, and C's
-        # root for the numbers beside the vectors.
-        seldom = "settle_order", "write_history", "single_rows", "norms4norm"
+        # Left to call are the order of an epoch, its row of history, norms out of range, and C's root for the numbers
+        # beside the vectors.
+        seldom = "settle_order", "write_history", "norms4norm"
         others = {call for call in calls if not call.startswith("llvm.") and call not in ("sqrt", "sqrtf")}
         assert not [call for call in others if not any(name in call for name in seldom)], others
 

@@ -41,7 +41,7 @@ def _descend_group(
     return _steps_of_a_group if can and plain and not clips else None
 
 
-@kernel
+@kernel(inline=True)
 def _steps_of_a_group(
     model, optimizer, rule, plan, X, y, order, ahead, rates, first_step, step, last_step, low, params, scratch, position
 ):
