@@ -247,6 +247,7 @@ def init_freeze(optimizer, params):
 @kernel(inline=True)
 def update_freeze(optimizer, lr, grads, state, params):
     require_range(optimizer, params)
+    # A plain 0 is a type of its own to Numba, for which it would compile the range a second time.
     update_range(optimizer.inner, np.int64(0), optimizer.start, lr, grads, state.before, params)
     update_range(optimizer.inner, optimizer.stop, params.size, lr, grads, state.behind, params)
 
